@@ -1,0 +1,248 @@
+"""What the leaderboard needs from the outside, and what absence and failure look like.
+
+Every port is implemented in ``infra/local`` (embedded) and, from the same contract suites, in
+``infra/gcp``. Implementations raise only ``shared.errors``: RetryLater for anything that may pass,
+Rejected for calls that can never work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
+
+import pyarrow as pa
+
+from shared.tables import Dataset
+
+T = TypeVar("T")
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Fields = Mapping[str, Json]
+
+# --- documents ------------------------------------------------------------------------------
+
+ABSENT: Literal["absent"] = "absent"
+"""As ``if_version``: the document must not exist yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document: ``collection/id``, indexed JSON fields, one unindexed body.
+
+    ``version`` is opaque and changes with every write.
+    """
+
+    path: str
+    fields: Fields
+    version: str
+    body: bytes | None = None
+
+    @property
+    def id(self) -> str:
+        return self.path.rsplit("/", 1)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of a batch. ``fields`` None deletes. Fields and body are replaced whole.
+
+    ``if_version`` is a condition: ``ABSENT``, or the version that was read; None is no condition.
+    """
+
+    path: str
+    fields: Fields | None
+    body: bytes | None = None
+    if_version: str | None = None
+
+
+Operator = Literal["==", "<", "<=", ">", ">=", "in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An ordered read of one collection.
+
+    ``where`` are (field, operator, value) and all must hold. Order is by ``order_by`` (a document
+    without that field is left out), then by id; None orders by id. ``after`` is the cursor of
+    an earlier page. At most ``limit`` documents come back.
+    """
+
+    collection: str
+    where: tuple[tuple[str, Operator, Json], ...] = ()
+    order_by: str | None = None
+    descending: bool = False
+    after: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Documents of a query, and the cursor of the next page or None at the end."""
+
+    documents: tuple[Document, ...]
+    cursor: str | None
+
+
+class Transaction(Protocol):
+    """Reads that are guarded until commit, and writes that happen together or not at all."""
+
+    def get(self, path: str) -> Document | None: ...
+
+    def write(self, write: Write) -> None: ...
+
+
+class Watch(Protocol):
+    """A running watch. Closing is safe at any time and more than once."""
+
+    def close(self) -> None: ...
+
+
+class Documents(Protocol):
+    """The document store. A path is ``collection/id``; a document is at most 1 MiB."""
+
+    def get(self, *paths: str) -> tuple[Document | None, ...]:
+        """The documents at ``paths`` in that order, None where there is none. One round trip."""
+        ...
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Apply at most 500 writes together or none. Raises Conflict if a condition fails."""
+        ...
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` so that it sees one state and its writes happen together.
+
+        ``work`` reads before it writes, may run several times, and has no other effects. Raises
+        RetryLater when it lost the race too often; what ``work`` raises passes through and
+        nothing is written.
+        """
+        ...
+
+    def query(self, query: Query) -> DocumentPage: ...
+
+    def watch(
+        self, collection: str, on_change: Callable[[Sequence[Document]], None]
+    ) -> Watch:
+        """Call ``on_change`` with documents created or changed from now on, in order of change.
+
+        Several changes of one document may be folded into the last. Deletions are not reported.
+        """
+        ...
+
+
+# --- warehouse ------------------------------------------------------------------------------
+
+Parameter = int | str | bool | datetime | None | Sequence[int] | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A whole that is replaced as one: a source file's events, a repository's contributions.
+
+    ``about`` is what its writer noted of it (JSON), ``digest`` changes when its content is
+    replaced by something else.
+    """
+
+    dataset: Dataset
+    name: str
+    rows: int
+    digest: str
+    about: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a statement cost: the row of the cost ledger."""
+
+    statement: str
+    started_at: datetime
+    duration_ms: int
+    rows: int
+    bytes_processed: int
+    bytes_billed: int
+    cache_hit: bool = False
+    job: str | None = None
+
+
+class Warehouse(Protocol):
+    """Facts in whole units, and the statements of ``shared/sql`` over them.
+
+    Readers see a unit either as it was or as it is, never part of it, and never two units of one
+    name. Statements name their datasets as tables.
+    """
+
+    def replace(
+        self, dataset: Dataset, unit: str, batches: Iterable[pa.RecordBatch], about: Fields
+    ) -> Unit:
+        """Put a unit in place of what was there under its name."""
+        ...
+
+    def derive(
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        dataset: Dataset,
+        unit: str,
+        about: Fields,
+    ) -> Unit:
+        """Put the rows of a statement in place of a unit, without moving them through here."""
+        ...
+
+    def remove(self, dataset: Dataset, unit: str) -> None:
+        """Forget a unit. Nothing happens where there is none."""
+        ...
+
+    def units(self, dataset: Dataset) -> tuple[Unit, ...]:
+        """All units of a dataset, by name."""
+        ...
+
+    def query(
+        self, statement: str, parameters: Mapping[str, Parameter], *, job: str | None = None
+    ) -> pa.Table:
+        """Rows of ``shared/sql/<statement>.sql`` with its named parameters."""
+        ...
+
+    def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
+        """What statements cost, newest first."""
+        ...
+
+
+# --- tasks and events -----------------------------------------------------------------------
+
+Queue = Literal["high", "default", "low", "bulk"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A call of a function, made at least once and perhaps late, twice or out of order.
+
+    ``name`` is unique: a task whose name was used within the last hours is not added again.
+    ``function`` is the deployed name of the function that is called with ``body`` as JSON.
+    """
+
+    name: str
+    function: str
+    body: Fields
+    queue: Queue = "default"
+    not_before: datetime | None = None
+
+
+class Tasks(Protocol):
+    """Named tasks. Delivery repeats with backoff until the function answers 2xx."""
+
+    def add(self, task: Task) -> bool:
+        """Add a task. False if its name was taken: then somebody else has asked for the same."""
+        ...
+
+    def depths(self) -> Mapping[str, int]:
+        """How many tasks wait in each queue."""
+        ...
+
+
+class Events(Protocol):
+    """Topics with any number of subscriptions; each gets every message at least once."""
+
+    def publish(self, topic: str, data: Fields, attributes: Mapping[str, str]) -> None:
+        """Hand a message over for delivery. It is kept before this returns."""
+        ...

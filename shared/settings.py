@@ -1,0 +1,45 @@
+"""Everything an owner can set, with its unit and default. ``infra/environment.py`` fills it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Read once at start. Each field is the environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Literal["local", "gcp"] = Field(
+        default="local", description="local: everything on this machine; gcp: Google Cloud"
+    )
+    data_dir: Path = Field(default=Path(".data"), description="where the embedded backend keeps all")
+    host: str = Field(default="127.0.0.1", description="address the server listens on")
+    port: int = Field(default=8080, ge=0, le=65535, description="port the server listens on")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["json", "console"] = "console"
+
+    retry_seconds: tuple[int, ...] = Field(
+        default=(60, 120, 240), description="waits before the attempts of a failed job step"
+    )
+    lease_seconds: int = Field(
+        default=330, ge=1, description="how long a step may run before it counts as lost"
+    )
+    settle_seconds: float = Field(
+        default=2.0, ge=0, description="changes within this time share one global recalculation"
+    )
+    keep_generations: int = Field(default=5, ge=2, le=50, description="published boards kept")
+    full_scrape_days: int | None = Field(
+        default=None, ge=1, description="length of a full scrape; unset keeps everything"
+    )
+    stale_after_hours: int = Field(default=24, ge=1)
+    max_concurrent_scrapes: int = Field(default=3, ge=1)
+    query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
+
+    @property
+    def stale_after(self) -> timedelta:
+        return timedelta(hours=self.stale_after_hours)

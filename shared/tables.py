@@ -1,0 +1,89 @@
+"""The columns of every dataset in the warehouse, in GoogleSQL's types.
+
+From here come the Arrow schemas of the embedded warehouse, BigQuery's table definitions and the
+tables that Google's analyser checks the statements against. All columns are nullable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import pyarrow as pa
+
+from shared.archive_fields import FIELDS
+from shared.models import Kind
+
+Columns = Mapping[str, str]
+
+
+class Dataset(StrEnum):
+    """What the warehouse keeps. Each is replaced by whole units and never updated in place."""
+
+    EVENTS = "events"
+    """Slim archive events. Unit: one source file or table."""
+    CONTRIBUTIONS = "contributions"
+    """Credited contributions of registered repositories. Unit: one repository."""
+    STANDINGS = "standings"
+    """Counts and score of each contributor in a repository and window. Unit: one repository."""
+
+
+EVENTS: Columns = {field.name: field.type for field in FIELDS}
+
+CONTRIBUTIONS: Columns = {
+    "repo_id": "INT64",
+    "kind": "STRING",
+    "subject": "STRING",  # natural identity within repository and kind: a number or an id
+    "contributor_id": "INT64",  # null where the author of a merge is unknown
+    "contributor_login": "STRING",
+    "actor_id": "INT64",  # who did it; differs from the contributor for a merge
+    "actor_login": "STRING",
+    "occurred_at": "TIMESTAMP",
+    "quantity": "INT64",  # commits or lines, else 1; null where unknown
+    "exclusion": "STRING",  # a value of models.Exclusion, null where it counts
+    "superseded_at": "TIMESTAMP",  # ISSUE_CLOSED: when the issue was closed the next time
+    "pr_size": "INT64",  # additions + deletions of the pull request, where known
+    "self_merged": "BOOL",
+    "event_id": "STRING",
+    "event_type": "STRING",
+    "number": "INT64",
+    "object_id": "INT64",
+    "ref": "STRING",
+    "head": "STRING",
+    "copies": "INT64",  # how many rows carried this very event
+    "source": "STRING",
+}
+
+COUNT_COLUMNS: Mapping[Kind, str] = {kind: kind.value.lower() for kind in Kind}
+"""The wide count column of each kind in a standing."""
+
+STANDINGS: Columns = {
+    "window_name": "STRING",
+    "repo_id": "INT64",
+    "contributor_id": "INT64",
+    "login": "STRING",
+    "login_seen_at": "TIMESTAMP",
+    "account_type": "STRING",
+    "first_at": "TIMESTAMP",
+    "last_at": "TIMESTAMP",
+    **dict.fromkeys(COUNT_COLUMNS.values(), "INT64"),
+    "score": "INT64",  # thousandths of a point
+}
+
+COLUMNS: Mapping[Dataset, Columns] = {
+    Dataset.EVENTS: EVENTS,
+    Dataset.CONTRIBUTIONS: CONTRIBUTIONS,
+    Dataset.STANDINGS: STANDINGS,
+}
+
+_ARROW: Mapping[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "INT64": pa.int64(),
+    "BOOL": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+}
+
+
+def arrow_schema(columns: Columns) -> pa.Schema:
+    """The Arrow schema of a table, in column order."""
+    return pa.schema([(name, _ARROW[type_]) for name, type_ in columns.items()])
