@@ -36,6 +36,7 @@ CONTRIBUTIONS: Columns = {
     "subject": "STRING",  # natural identity within repository and kind: a number or an id
     "contributor_id": "INT64",  # null where the author of a merge is unknown
     "contributor_login": "STRING",
+    "contributor_type": "STRING",  # GitHub's own word for the account, where an event says it
     "actor_id": "INT64",  # who did it; differs from the contributor for a merge
     "actor_login": "STRING",
     "occurred_at": "TIMESTAMP",

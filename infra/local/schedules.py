@@ -1,0 +1,169 @@
+"""Schedules on this machine, with the rules of Cloud Scheduler."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from cronsim import CronSim, CronSimError
+
+from infra.local.deliveries import DeliveryStore, from_micros, micros
+from infra.local.lanes import Call, Delivery, Draft, Pacing, Retry
+from shared.errors import Rejected, RetryLater
+from shared.models import iso
+from shared.ports import Fields
+
+_GRANULARITY = 0.2
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A function called at set times. ``cron`` has five fields and is in UTC."""
+
+    name: str
+    cron: str
+    function: str
+    body: Fields = field(default_factory=dict)
+    retry: Retry = Retry(timedelta(seconds=5), timedelta(hours=1), 5, max_attempts=4)
+    deadline: timedelta = timedelta(minutes=3)
+
+    @property
+    def key(self) -> str:
+        return f"schedule:{self.name}"
+
+    @property
+    def pacing(self) -> Pacing:
+        return Pacing(max_concurrent=1)
+
+    @property
+    def tombstone(self) -> timedelta:
+        return timedelta(hours=1)
+
+    def call(self, delivery: Delivery) -> Call:
+        """The POST that Cloud Scheduler makes, with its headers."""
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "Google-Cloud-Scheduler",
+            "X-CloudScheduler": "true",
+            "X-CloudScheduler-JobName": self.name,
+            "X-CloudScheduler-ScheduleTime": delivery.name or iso(delivery.eta),
+        }
+        return Call(self.function, headers, delivery.content)
+
+    def next_after(self, moment: datetime) -> datetime:
+        return next(CronSim(self.cron, moment))
+
+    def latest_until(self, moment: datetime) -> datetime:
+        """The last set time that is not after ``moment``."""
+        # Backwards the iterator leaves out its very start, hence the step beyond it.
+        return next(CronSim(self.cron, moment + timedelta(microseconds=1), reverse=True))
+
+
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("nightly-pipeline", "0 2 * * *", "pipeline", {"run": "nightly"}),
+    Schedule("hourly-refresh", "15 * * * *", "pipeline", {"run": "refresh"}),
+    Schedule("maintenance", "*/10 * * * *", "maintenance", {}),
+)
+"""All schedules: the nightly pipeline, the refresh of stale repositories, sweeping up."""
+
+
+class Schedules:
+    """Turns set times into deliveries, each once, however many processes watch.
+
+    Times missed while nobody watched are made up by a single run. A schedule seen for the first
+    time starts from now. Raises Rejected for a schedule that cannot be read.
+    """
+
+    def __init__(self, store: DeliveryStore, schedules: Sequence[Schedule] = SCHEDULES) -> None:
+        self.lanes = tuple(schedules)
+        self._store = store
+        self._next: dict[str, datetime] = {}
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        for schedule in schedules:
+            _check(schedule, store.clock())
+
+    def tick(self) -> datetime | None:
+        """Enqueue what is due. Returns when the next run is due; None without schedules."""
+        now = self._store.clock()
+        for schedule in self.lanes:
+            due = self._next.get(schedule.name)
+            if due is None:
+                due = schedule.next_after(self._last_run(schedule, now))
+            if due <= now:
+                self._enqueue(schedule, now)
+                due = schedule.next_after(now)
+            self._next[schedule.name] = due
+        return min(self._next.values(), default=None)
+
+    def bury(self, delivery: Delivery) -> Sequence[Draft]:
+        """Nothing: a run that failed for the last time waits for its next set time."""
+        del delivery
+        return ()
+
+    def start(self) -> None:
+        """Watch the clock in the background until ``stop``."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching. Idempotent."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.tick()
+            except RetryLater as error:
+                _log.warning("schedules_held_up", reason=error.message)
+            # Not until the next set time: a laptop that slept wakes up at another time.
+            self._stopping.wait(_GRANULARITY)
+
+    def _last_run(self, schedule: Schedule, now: datetime) -> datetime:
+        with self._store.transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO schedules VALUES (?, ?)", (schedule.name, micros(now))
+            )
+            (last,) = db.execute(
+                "SELECT last_run FROM schedules WHERE name = ?", (schedule.name,)
+            ).fetchone()
+            return from_micros(last)
+
+    def _enqueue(self, schedule: Schedule, now: datetime) -> None:
+        """Keep the run and that it was made in one transaction: neither lost nor doubled."""
+        latest = schedule.latest_until(now)
+        run = Draft(
+            lane=schedule.key,
+            function=schedule.function,
+            content=json.dumps(dict(schedule.body)).encode(),
+            due=latest,
+            name=iso(latest),
+        )
+        with self._store.transaction() as db:
+            moved = db.execute(
+                "UPDATE schedules SET last_run = ?1 WHERE name = ?2 AND last_run < ?1",
+                (micros(latest), schedule.name),
+            )
+            if moved.rowcount:
+                self._store.insert(db, run)
+
+
+def _check(schedule: Schedule, now: datetime) -> None:
+    try:
+        if len(schedule.cron.split()) != 5:
+            raise CronSimError("it needs five fields")
+        schedule.next_after(now)
+    except (CronSimError, StopIteration) as error:
+        raise Rejected(
+            f"Schedule {schedule.name!r}: {schedule.cron!r} is not a cron expression: {error}.",
+            details={"schedule": schedule.name, "cron": schedule.cron},
+        ) from error

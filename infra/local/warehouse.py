@@ -1,0 +1,290 @@
+"""The embedded warehouse: immutable Parquet files listed in a manifest, queried by DuckDB.
+
+A unit is one file. Replacing it writes a new file beside the old one and changes one row of the
+manifest (SQLite), so readers see either; the old file is removed once no query that started
+before can still be reading it. Each process has its own in-memory DuckDB: a DuckDB file would
+admit one process only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from infra.local.dialect import duckdb_text, tables_of
+from shared.errors import RetryLater
+from shared.models import iso, parse_time
+from shared.ports import Fields, Parameter, Unit, Usage
+from shared.tables import COLUMNS, Dataset, arrow_schema
+
+log = structlog.get_logger()
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS units (
+  dataset TEXT NOT NULL, name TEXT NOT NULL, file TEXT NOT NULL, rows INTEGER NOT NULL,
+  digest TEXT NOT NULL, about TEXT NOT NULL, PRIMARY KEY (dataset, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retired (file TEXT PRIMARY KEY, retired_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (
+  id INTEGER PRIMARY KEY, statement TEXT NOT NULL, started_at TEXT NOT NULL,
+  duration_ms INTEGER NOT NULL, rows INTEGER NOT NULL, bytes_processed INTEGER NOT NULL,
+  bytes_billed INTEGER NOT NULL, cache_hit INTEGER NOT NULL, job TEXT);
+CREATE INDEX IF NOT EXISTS ledger_by_time ON ledger (started_at);
+"""
+
+_READERS_GRACE = timedelta(minutes=15)
+"""Longer than any query may run: a retired file is kept this long for readers of the old state."""
+
+
+class LocalWarehouse:
+    """Implements ``shared.ports.Warehouse`` in a folder. Safe in any number of processes.
+
+    ``memory_mb`` bounds DuckDB's memory in this process; what does not fit spills to disk.
+    """
+
+    def __init__(
+        self, folder: Path, *, now: Callable[[], datetime], memory_mb: int = 320
+    ) -> None:
+        self._folder = folder
+        self._now = now
+        self._memory_mb = memory_mb
+        self._engine: duckdb.DuckDBPyConnection | None = None
+        self._engine_lock = threading.Lock()
+        for dataset in Dataset:
+            (folder / dataset).mkdir(parents=True, exist_ok=True)
+        with self._manifest() as manifest:
+            manifest.executescript("PRAGMA journal_mode=WAL;" + _SCHEMA)
+
+    def close(self) -> None:
+        """Give up this process's engine. The stored units are untouched."""
+        with self._engine_lock:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+
+    # --- units ------------------------------------------------------------------------------
+
+    def replace(
+        self, dataset: Dataset, unit: str, batches: Iterable[pa.RecordBatch], about: Fields
+    ) -> Unit:
+        """Write the rows to a new file, then point the manifest to it. See the port."""
+        file = f"{dataset}/{uuid.uuid4().hex}.parquet"
+        path = self._folder / file
+        rows = _write_parquet(path, arrow_schema(COLUMNS[dataset]), batches)
+        written = Unit(dataset, unit, rows, _digest(path), about)
+        with self._manifest() as manifest:
+            manifest.execute("BEGIN IMMEDIATE")
+            self._retire(manifest, dataset, unit)
+            manifest.execute(
+                "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?)",
+                (dataset, unit, file, rows, written.digest, json.dumps(about, sort_keys=True)),
+            )
+            manifest.execute("COMMIT")
+        self._sweep()
+        return written
+
+    def derive(
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        dataset: Dataset,
+        unit: str,
+        about: Fields,
+    ) -> Unit:
+        """Stream the statement's rows into a new file of the unit. See the port."""
+        schema = arrow_schema(COLUMNS[dataset])
+        with self._run(statement, parameters) as (rows, usage):
+            reader = rows.to_arrow_reader(50_000)
+            written = self.replace(
+                dataset, unit, (_conform(batch, schema) for batch in reader), about
+            )
+            usage["rows"] = written.rows
+        return written
+
+    def remove(self, dataset: Dataset, unit: str) -> None:
+        """Take a unit out of the manifest; its file goes later. See the port."""
+        with self._manifest() as manifest:
+            manifest.execute("BEGIN IMMEDIATE")
+            self._retire(manifest, dataset, unit)
+            manifest.execute("COMMIT")
+
+    def units(self, dataset: Dataset) -> tuple[Unit, ...]:
+        """All units of a dataset, by name. See the port."""
+        with self._manifest() as manifest:
+            found = manifest.execute(
+                "SELECT name, rows, digest, about FROM units WHERE dataset = ? ORDER BY name",
+                (dataset,),
+            ).fetchall()
+        return tuple(
+            Unit(dataset, name, rows, digest, json.loads(about))
+            for name, rows, digest, about in found
+        )
+
+    # --- statements -------------------------------------------------------------------------
+
+    def query(
+        self, statement: str, parameters: Mapping[str, Parameter], *, job: str | None = None
+    ) -> pa.Table:
+        """Run a statement over the units as they are now. See the port."""
+        with self._run(statement, parameters, job) as (rows, usage):
+            table = rows.to_arrow_table()
+            usage["rows"] = table.num_rows
+        return table
+
+    def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
+        """What statements read, newest first; nothing is billed here. See the port."""
+        with self._manifest() as manifest:
+            found = manifest.execute(
+                "SELECT statement, started_at, duration_ms, rows, bytes_processed, bytes_billed,"
+                " cache_hit, job FROM ledger WHERE started_at >= ? ORDER BY id DESC LIMIT ?",
+                (iso(since), limit),
+            ).fetchall()
+        return tuple(
+            Usage(name, parse_time(at), ms, rows, read, billed, bool(hit), job)
+            for name, at, ms, rows, read, billed, hit, job in found
+        )
+
+    @contextmanager
+    def _run(
+        self, statement: str, parameters: Mapping[str, Parameter], job: str | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyRelation, dict[str, int]]]:
+        """The statement's rows over one snapshot of the manifest; books its use afterwards."""
+        started_at, clock = self._now(), time.monotonic()
+        usage = {"rows": 0}
+        with closing(self._connection().cursor()) as cursor:
+            try:
+                size = sum(self._bind(cursor, table) for table in tables_of(statement))
+                yield cursor.sql(duckdb_text(statement), params=dict(parameters)), usage
+            except duckdb.IOException as error:
+                raise RetryLater(f"The warehouse could not read its files: {error}") from error
+            except duckdb.OutOfMemoryException as error:
+                raise RetryLater(
+                    f"{statement} needs more than {self._memory_mb} MB (QUERY_MEMORY_MB)."
+                ) from error
+        elapsed = int((time.monotonic() - clock) * 1000)
+        with self._manifest() as manifest:
+            manifest.execute(
+                "INSERT INTO ledger (statement, started_at, duration_ms, rows, bytes_processed,"
+                " bytes_billed, cache_hit, job) VALUES (?, ?, ?, ?, ?, 0, 0, ?)",
+                (statement, iso(started_at), elapsed, usage["rows"], size, job),
+            )
+        log.debug("statement_ran", statement=statement, duration_ms=elapsed, **usage)
+
+    def _bind(self, cursor: duckdb.DuckDBPyConnection, table: str) -> int:
+        """Name the files of a dataset as a view of this cursor. Returns their size in bytes."""
+        with self._manifest() as manifest:
+            files = [
+                str(self._folder / file)
+                for (file,) in manifest.execute(
+                    "SELECT file FROM units WHERE dataset = ? ORDER BY name", (table,)
+                )
+            ]
+        if files:
+            cursor.read_parquet(files).create_view(table, replace=True)
+        else:
+            empty = arrow_schema(COLUMNS[Dataset(table)]).empty_table()
+            cursor.from_arrow(empty).create_view(table, replace=True)
+        return sum(Path(file).stat().st_size for file in files)
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = duckdb.connect(
+                    config={
+                        "memory_limit": f"{self._memory_mb}MB",
+                        "temp_directory": str(self._folder / "spill"),
+                        "autoinstall_known_extensions": False,
+                        "autoload_known_extensions": False,
+                    }
+                )
+                self._engine.execute("SET GLOBAL TimeZone = 'UTC'")
+            return self._engine
+
+    # --- the manifest -----------------------------------------------------------------------
+
+    @contextmanager
+    def _manifest(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(
+                sqlite3.connect(self._folder / "manifest.sqlite", timeout=30, isolation_level=None)
+            ) as manifest:
+                yield manifest
+        except sqlite3.OperationalError as error:
+            raise RetryLater(f"The warehouse's manifest is busy: {error}") from error
+
+    def _retire(self, manifest: sqlite3.Connection, dataset: Dataset, unit: str) -> None:
+        manifest.execute(
+            "INSERT OR IGNORE INTO retired SELECT file, ? FROM units"
+            " WHERE dataset = ? AND name = ?",
+            (iso(self._now()), dataset, unit),
+        )
+        manifest.execute("DELETE FROM units WHERE dataset = ? AND name = ?", (dataset, unit))
+
+    def _sweep(self) -> None:
+        """Remove files that were replaced a while ago. A kill in between leaves them for later."""
+        with self._manifest() as manifest:
+            due = manifest.execute(
+                "SELECT file FROM retired WHERE retired_at < ?",
+                (iso(self._now() - _READERS_GRACE),),
+            ).fetchall()
+            for (file,) in due:
+                (self._folder / file).unlink(missing_ok=True)
+                manifest.execute("DELETE FROM retired WHERE file = ?", (file,))
+
+    def sweep_orphans(self) -> int:
+        """Remove files that a killed writer left without a manifest row. For the start of a server.
+
+        Only files older than the readers' grace: a younger one may be about to be listed.
+        """
+        with self._manifest() as manifest:
+            known = {
+                file
+                for (file,) in manifest.execute(
+                    "SELECT file FROM units UNION ALL SELECT file FROM retired"
+                )
+            }
+        oldest = time.time() - _READERS_GRACE.total_seconds()
+        orphans = [
+            path
+            for path in self._folder.glob("*/*.parquet")
+            if str(path.relative_to(self._folder)) not in known and path.stat().st_mtime < oldest
+        ]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return len(orphans)
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    rows = 0
+    try:
+        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return rows
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the dataset's columns and types, such as text that DuckDB gives as JSON."""
+    columns = [batch.column(name).cast(schema.field(name).type) for name in schema.names]
+    return pa.record_batch(columns, schema=schema)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
