@@ -9,21 +9,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra.clock import Clock
-from infra.local.lanes import Delivery, Draft, Lane, Pacing
+from infra.local.lanes import Delivery, Draft, Lane
+from infra.local.leasing import from_micros, lease_lane, micros
 from shared.errors import IntegrityError, RetryLater
 
 KEPT = timedelta(days=31)
 """What could not be delivered for this long is forgotten, as Cloud Tasks does."""
 
 _BUSY_SECONDS = 10.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = 2**62
 _VERSION = 1
 _SCHEMA = (
@@ -50,20 +49,6 @@ _SCHEMA = (
         name TEXT PRIMARY KEY, last_run INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
 )
-_LEASE = """UPDATE deliveries SET lease = :lease, ready_at = :until WHERE id IN (
-        SELECT id FROM deliveries WHERE lane = :lane AND ready_at <= :now
-        ORDER BY ready_at, id LIMIT :room)
-    RETURNING id, lane, name, function, content, eta, failures, executions, last_status, lease"""
-_MINE = "SELECT value FROM json_each(?)"
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970, which is how times are stored."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_micros(stored: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=stored)
 
 
 class DeliveryStore:
@@ -157,14 +142,15 @@ class DeliveryStore:
             return []
         with self.transaction() as db:
             return [
-                delivery for lane in lanes for delivery in _lease_lane(db, lane, now, now + lasting)
+                delivery for lane in lanes for delivery in lease_lane(db, lane, now, now + lasting)
             ]
 
     def _anything_due(self, lanes: Sequence[Lane], now: datetime) -> bool:
         # A look without a lock first, so that an idle dispatcher never holds up a writer.
         with self.transaction(write=False) as db:
             found = db.execute(
-                f"SELECT 1 FROM deliveries WHERE lane IN ({_MINE}) AND ready_at <= ? LIMIT 1",  # noqa: S608
+                "SELECT 1 FROM deliveries WHERE lane IN (SELECT value FROM json_each(?)) "
+                "AND ready_at <= ? LIMIT 1",
                 (_keys(lanes), micros(now)),
             )
             return found.fetchone() is not None
@@ -226,7 +212,7 @@ class DeliveryStore:
         """Whether nothing in these lanes is under way or becomes due by ``until``."""
         with self.transaction(write=False) as db:
             found = db.execute(
-                f"SELECT 1 FROM deliveries WHERE lane IN ({_MINE}) "  # noqa: S608
+                "SELECT 1 FROM deliveries WHERE lane IN (SELECT value FROM json_each(?)) "
                 "AND (ready_at <= ? OR lease IS NOT NULL) LIMIT 1",
                 (_keys(lanes), micros(until)),
             )
@@ -236,7 +222,8 @@ class DeliveryStore:
         """When the next delivery or lease after a moment is due; None if there is none."""
         with self.transaction(write=False) as db:
             (ready,) = db.execute(
-                f"SELECT min(ready_at) FROM deliveries WHERE lane IN ({_MINE}) AND ready_at > ?",  # noqa: S608
+                "SELECT min(ready_at) FROM deliveries WHERE lane IN (SELECT value FROM "
+                "json_each(?)) AND ready_at > ?",
                 (_keys(lanes), micros(after)),
             ).fetchone()
             return None if ready is None else from_micros(ready)
@@ -267,50 +254,3 @@ class DeliveryStore:
 
 def _keys(lanes: Sequence[Lane]) -> str:
     return json.dumps([lane.key for lane in lanes])
-
-
-def _lease_lane(
-    db: sqlite3.Connection, lane: Lane, now: datetime, until: datetime
-) -> list[Delivery]:
-    (busy,) = db.execute(
-        "SELECT count(*) FROM deliveries WHERE lane = ? AND lease IS NOT NULL AND ready_at > ?",
-        (lane.key, micros(now)),
-    ).fetchone()
-    next_free = _next_free(db, lane.key, micros(now))
-    room = min(lane.pacing.max_concurrent - busy, _allowance(lane.pacing, next_free - micros(now)))
-    if room <= 0:
-        return []
-    rows = db.execute(
-        _LEASE,
-        {
-            "lane": lane.key,
-            "now": micros(now),
-            "until": micros(until),
-            "lease": uuid.uuid4().hex,
-            "room": room,
-        },
-    ).fetchall()
-    if rows:
-        db.execute(
-            "INSERT OR REPLACE INTO pace VALUES (?, ?)",
-            (lane.key, next_free + len(rows) * _interval(lane.pacing)),
-        )
-    return sorted(
-        (Delivery(*row[:5], from_micros(row[5]), *row[6:]) for row in rows),
-        key=lambda delivery: (delivery.eta, delivery.id),
-    )
-
-
-def _next_free(db: sqlite3.Connection, key: str, now: int) -> int:
-    row = db.execute("SELECT next_free FROM pace WHERE lane = ?", (key,)).fetchone()
-    return now if row is None else max(row[0], now)
-
-
-def _interval(pacing: Pacing) -> int:
-    return round(1_000_000 / pacing.per_second)
-
-
-def _allowance(pacing: Pacing, ahead: int) -> int:
-    """How many calls may start now: the generic cell rate algorithm, ``ahead`` in microseconds."""
-    interval = _interval(pacing)
-    return (pacing.burst * interval - ahead) // interval

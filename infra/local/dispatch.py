@@ -55,6 +55,7 @@ class Dispatcher:
         )
         self._under_way: dict[int, Delivery] = {}
         self._changed = threading.Condition()
+        self._changes = 0
         self._passing = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -62,8 +63,7 @@ class Dispatcher:
         self._purged_at: datetime | None = None
 
     def start(self) -> None:
-        """Deliver in the background until ``stop``."""
-        self._stopping.clear()
+        """Deliver in the background until ``stop``, which is final."""
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self._thread.start()
 
@@ -72,7 +72,8 @@ class Dispatcher:
 
         What is handed back is delivered again at once by the next dispatcher.
         """
-        self._stopping.set()
+        with self._passing:
+            self._stopping.set()
         self._notify()
         if self._thread is not None:
             self._thread.join()
@@ -80,9 +81,11 @@ class Dispatcher:
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, grace.total_seconds())
             left = list(self._under_way.values())
-        if left:
-            self._store.release(left)
-        self._client.close()
+        try:
+            if left:
+                self._store.release(left)
+        finally:
+            self._client.close()
 
     def drain(self, within: timedelta, *, horizon: timedelta = timedelta(0)) -> bool:
         """Deliver until nothing is under way or due, here or in another process.
@@ -92,26 +95,30 @@ class Dispatcher:
         """
         end = time.monotonic() + within.total_seconds()
         while True:
+            seen = self._changes
             wait = self._pass()
             if self._store.idle(self._lanes, self._store.clock() + horizon):
                 return True
             left = end - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self._stopping.is_set():
                 return False
-            self._sleep(min(wait, left))
+            self._sleep(min(wait, left), seen)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            seen = self._changes
             try:
                 wait = self._pass()
             except RetryLater as error:
                 _log.warning("dispatcher_held_up", reason=error.message)
                 wait = _GRANULARITY
-            self._sleep(wait)
+            self._sleep(wait, seen)
 
     def _pass(self) -> float:
         """Renew leases, start calls for what is due; returns the seconds until the next pass."""
         with self._passing:
+            if self._stopping.is_set():
+                return 0.0
             now = self._store.clock()
             self._purge(now)
             self._renew(now)
@@ -187,10 +194,12 @@ class Dispatcher:
                 "call_failed", status=status, attempt=failures, again_in=str(wait), **about
             )
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float, seen: int) -> None:
+        """Wait, but no longer than until a call ends that was not ``seen`` to have ended."""
         with self._changed:
-            self._changed.wait(seconds)
+            self._changed.wait_for(lambda: self._changes != seen, seconds)
 
     def _notify(self) -> None:
         with self._changed:
+            self._changes += 1
             self._changed.notify_all()

@@ -20,6 +20,8 @@ MAX_MESSAGE_BYTES = 10_000_000
 EVENT_TYPE = "google.cloud.pubsub.topic.v1.messagePublished"
 DEAD_LETTER_PREFIX = "CloudPubSubDeadLetterSource"
 
+_FOUR_AT_ONCE = Pacing(max_concurrent=4)
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -37,7 +39,7 @@ class Subscription:
     min_backoff: timedelta = timedelta(seconds=10)
     max_backoff: timedelta = timedelta(seconds=600)
     deadline: timedelta = timedelta(minutes=10)
-    pacing: Pacing = Pacing(max_concurrent=4)
+    pacing: Pacing = _FOUR_AT_ONCE
 
     @property
     def key(self) -> str:

@@ -11,13 +11,20 @@ from datetime import datetime, timedelta
 import structlog
 from cronsim import CronSim, CronSimError
 
-from infra.local.deliveries import DeliveryStore, from_micros, micros
+from infra.local.deliveries import DeliveryStore
 from infra.local.lanes import Call, Delivery, Draft, Pacing, Retry
+from infra.local.leasing import from_micros, micros
 from shared.errors import Rejected, RetryLater
 from shared.models import iso
 from shared.ports import Fields
 
 _GRANULARITY = 0.2
+_THRICE_MORE = Retry(
+    min_backoff=timedelta(seconds=5),
+    max_backoff=timedelta(hours=1),
+    max_doublings=5,
+    max_attempts=4,
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -29,7 +36,7 @@ class Schedule:
     cron: str
     function: str
     body: Fields = field(default_factory=dict)
-    retry: Retry = Retry(timedelta(seconds=5), timedelta(hours=1), 5, max_attempts=4)
+    retry: Retry = _THRICE_MORE
     deadline: timedelta = timedelta(minutes=3)
 
     @property
@@ -158,12 +165,17 @@ class Schedules:
 
 
 def _check(schedule: Schedule, now: datetime) -> None:
+    fields = len(schedule.cron.split())
     try:
-        if len(schedule.cron.split()) != 5:
-            raise CronSimError("it needs five fields")
         schedule.next_after(now)
     except (CronSimError, StopIteration) as error:
-        raise Rejected(
-            f"Schedule {schedule.name!r}: {schedule.cron!r} is not a cron expression: {error}.",
-            details={"schedule": schedule.name, "cron": schedule.cron},
-        ) from error
+        raise _unreadable(schedule, str(error) or "it never comes") from error
+    if fields != 5:
+        raise _unreadable(schedule, f"it has {fields} fields, not five")
+
+
+def _unreadable(schedule: Schedule, reason: str) -> Rejected:
+    return Rejected(
+        f"Schedule {schedule.name!r}: {schedule.cron!r} is not a cron expression: {reason}.",
+        details={"schedule": schedule.name, "cron": schedule.cron},
+    )

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -308,7 +308,8 @@ class _Codec(NamedTuple):
 
 
 _EPOCH = date(1970, 1, 1)
-_NUMERIC_SCALE = 10**9
+_NUMERIC_SCALE = 9  # digits behind the point
+_NUMERIC_CONTEXT = Context(prec=40)
 
 
 def _encode_timestamp(value: datetime) -> object:
@@ -326,12 +327,13 @@ def _decode_timestamp(value: Message) -> datetime:
 
 
 def _encode_numeric(value: Decimal) -> bytes:
-    scaled = int(value * _NUMERIC_SCALE)
+    scaled = int(value.scaleb(_NUMERIC_SCALE, _NUMERIC_CONTEXT))
     return scaled.to_bytes(scaled.bit_length() // 8 + 1, "little", signed=True)
 
 
 def _decode_numeric(value: bytes) -> Decimal:
-    return Decimal(int.from_bytes(value, "little", signed=True)) / _NUMERIC_SCALE
+    scaled = Decimal(int.from_bytes(value, "little", signed=True))
+    return scaled.scaleb(-_NUMERIC_SCALE, _NUMERIC_CONTEXT)
 
 
 def _as_is(value: Any) -> object:

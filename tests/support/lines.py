@@ -10,25 +10,12 @@ import copy
 import gzip
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-Line = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    id: int
-    login: str
-    type: str = "User"
-
-
-@dataclass(frozen=True, slots=True)
-class Repo:
-    id: int
-    name: str
-
+from tests.support.shapes import Line as Line
+from tests.support.shapes import Repo as Repo
+from tests.support.shapes import User as User
+from tests.support.shapes import account_shape, full_shape, issue_shape, stub_shape
 
 ANA = User(11, "ana")
 BEN = User(12, "ben")
@@ -119,11 +106,11 @@ def pull_request(
     repo: Repo = ENGINE,
 ) -> Line:
     """A PullRequestEvent in full. An author of None is a deleted account: ``"user": null``."""
-    body = _full(number, author, repo) | {
+    body = full_shape(number, author, repo) | {
         "state": "open" if action in {"opened", "reopened"} else "closed",
         "merged": merged,
         "merged_at": at if merged else None,
-        "merged_by": _account(by) if merged else None,
+        "merged_by": account_shape(by) if merged else None,
         "additions": additions,
         "deletions": deletions,
         "changed_files": 1,
@@ -162,7 +149,7 @@ def pr_merged(
 
 def pr_stub(id_: int, at: str, by: User, action: str, number: int, *, repo: Repo = ENGINE) -> Line:
     """A PullRequestEvent as it is since October 2025; a merge has the action ``merged``."""
-    payload = {"action": action, "number": number, "pull_request": _stub(number, repo)}
+    payload = {"action": action, "number": number, "pull_request": stub_shape(number, repo)}
     return event("PullRequestEvent", id_, at, by, payload, repo)
 
 
@@ -180,8 +167,8 @@ def review(
     """A review. ``author`` is the pull request's; None makes its pull request a stub."""
     payload = {
         "action": action,
-        "review": {"id": review_id, "user": _account(by), "state": "commented", "body": None},
-        "pull_request": _full(number, author, repo) if author else _stub(number, repo),
+        "review": {"id": review_id, "user": account_shape(by), "state": "commented", "body": None},
+        "pull_request": full_shape(number, author, repo) if author else stub_shape(number, repo),
     }
     return event("PullRequestReviewEvent", id_, at, by, payload, repo)
 
@@ -200,8 +187,8 @@ def review_comment(
     """A comment on a line of a pull request. ``author`` as in ``review``."""
     payload = {
         "action": action,
-        "comment": {"id": comment_id, "user": _account(by), "path": "a.py", "body": "Why?"},
-        "pull_request": _full(number, author, repo) if author else _stub(number, repo),
+        "comment": {"id": comment_id, "user": account_shape(by), "path": "a.py", "body": "Why?"},
+        "pull_request": full_shape(number, author, repo) if author else stub_shape(number, repo),
     }
     return event("PullRequestReviewCommentEvent", id_, at, by, payload, repo)
 
@@ -217,7 +204,7 @@ def issue(
     repo: Repo = ENGINE,
 ) -> Line:
     """An issue opened, closed, reopened. ``author`` opened it; None is a deleted account."""
-    payload = {"action": action, "issue": _issue(number, author, repo)}
+    payload = {"action": action, "issue": issue_shape(number, author, repo)}
     return event("IssuesEvent", id_, at, by, payload, repo)
 
 
@@ -234,19 +221,19 @@ def issue_comment(
     repo: Repo = ENGINE,
 ) -> Line:
     """A comment on an issue or in a pull request's conversation, opened by ``author``."""
-    subject = _issue(number, author, repo)
+    subject = issue_shape(number, author, repo)
     if on_pull_request:
         subject["pull_request"] = {
             "url": f"https://api.github.com/repos/{repo.name}/pulls/{number}"
         }
-    comment = {"id": comment_id, "user": _account(by), "body": "Thanks!"}
+    comment = {"id": comment_id, "user": account_shape(by), "body": "Thanks!"}
     payload = {"action": action, "issue": subject, "comment": comment}
     return event("IssueCommentEvent", id_, at, by, payload, repo)
 
 
 def commit_comment(id_: int, at: str, by: User, *, comment_id: int, repo: Repo = ENGINE) -> Line:
     """A comment on a commit; the archive gives it no action."""
-    comment = {"id": comment_id, "user": _account(by), "commit_id": "0" * 40, "body": "Nice."}
+    comment = {"id": comment_id, "user": account_shape(by), "commit_id": "0" * 40, "body": "Nice."}
     return event("CommitCommentEvent", id_, at, by, {"comment": comment}, repo)
 
 
@@ -260,7 +247,7 @@ def release(
     repo: Repo = ENGINE,
 ) -> Line:
     """A release."""
-    body = {"id": release_id, "tag_name": "v1.0.0", "draft": False, "author": _account(by)}
+    body = {"id": release_id, "tag_name": "v1.0.0", "draft": False, "author": account_shape(by)}
     return event("ReleaseEvent", id_, at, by, {"action": action, "release": body}, repo)
 
 
@@ -299,47 +286,3 @@ def _walk(line: Line, parents: Sequence[str]) -> Line:
     for key in parents:
         line = line[key]
     return line
-
-
-def _account(user: User) -> Line:
-    return {
-        "login": user.login,
-        "id": user.id,
-        "avatar_url": f"https://avatars.githubusercontent.com/u/{user.id}?v=4",
-        "html_url": f"https://github.com/{user.login}",
-        "type": user.type,
-        "site_admin": False,
-    }
-
-
-def _stub(number: int, repo: Repo) -> Line:
-    base = {"id": repo.id, "url": f"https://api.github.com/repos/{repo.name}"}
-    return {
-        "url": f"https://api.github.com/repos/{repo.name}/pulls/{number}",
-        "id": repo.id * 100_000 + number,
-        "number": number,
-        "head": {"ref": "change", "sha": "1" * 40, "repo": base},
-        "base": {"ref": "main", "sha": "2" * 40, "repo": base},
-    }
-
-
-def _full(number: int, author: User | None, repo: Repo) -> Line:
-    return _stub(number, repo) | {
-        "html_url": f"https://github.com/{repo.name}/pull/{number}",
-        "state": "open",
-        "title": "Change something",
-        "user": None if author is None else _account(author),
-        "merged_at": None,
-    }
-
-
-def _issue(number: int, author: User | None, repo: Repo) -> Line:
-    return {
-        "url": f"https://api.github.com/repos/{repo.name}/issues/{number}",
-        "html_url": f"https://github.com/{repo.name}/issues/{number}",
-        "id": repo.id * 100_000 + number,
-        "number": number,
-        "title": "Something is wrong",
-        "user": None if author is None else _account(author),
-        "state": "open",
-    }

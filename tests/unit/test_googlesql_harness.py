@@ -92,7 +92,7 @@ def test_parameters_have_the_declared_types() -> None:
         ("SELECT id FROM elsewhere", "Table not found: elsewhere"),
         ("SELECT NO_SUCH_FUNCTION(1)", "Function not found: NO_SUCH_FUNCTION"),
         ("SELECT 1 AS a, 2 AS A", "Duplicate column names in the result: a"),
-        (f"SELECT COUNT(*) FILTER (WHERE public) AS n {FROM}", "FILTER"),
+        (f"SELECT COUNT(*) FILTER (WHERE public) AS n {FROM}", "Syntax error"),
         (f"SELECT ARRAY_FILTER([1], x -> x > 1) AS n {FROM}", "ambda"),
         ("SELECT FROM", "Syntax error"),
     ],
@@ -114,8 +114,8 @@ def test_a_refusal_names_the_line() -> None:
            WHEN MATCHED THEN UPDATE SET name = n.name
            WHEN NOT MATCHED THEN INSERT (id, name) VALUES (n.id, n.name)""",
         "DELETE FROM board WHERE id = 1",
-        """CREATE TABLE IF NOT EXISTS work (id INT64 NOT NULL, at TIMESTAMP)
-           PARTITION BY DATE(at) CLUSTER BY id OPTIONS (partition_expiration_days = 3)""",
+        """CREATE TABLE IF NOT EXISTS work (id INT64 NOT NULL, made TIMESTAMP)
+           PARTITION BY DATE(made) CLUSTER BY id OPTIONS (partition_expiration_days = 3)""",
     ],
 )
 def test_a_statement_without_a_result_is_analysed_too(sql: str) -> None:
@@ -135,7 +135,7 @@ def test_a_deeply_nested_expression_is_analysed() -> None:
 
 def test_the_engine_recovers_from_a_statement_that_breaks_it() -> None:
     with pytest.raises(ExecutionFailed, match="broke down"):
-        googlesql.analyze(f"SELECT {'ABS(' * 20_000}1{')' * 20_000}")
+        googlesql.analyze(f"SELECT {'ABS(' * 2_000}1{')' * 2_000}")
     assert googlesql.analyze("SELECT 1 AS one") == [("one", "INT64")]
 
 
@@ -341,7 +341,7 @@ def test_values_come_out_as_they_went_in(rows: list[dict[str, object]]) -> None:
     table = Table({"place": "INT64", **COLUMNS}, placed)
     parameters = {name: Parameter(kind, rows[0][name]) for name, kind in COLUMNS.items() if rows}
     assert googlesql.execute("SELECT * FROM t ORDER BY place", {"t": table}) == placed
-    echo = ", ".join(f"@{name} AS {name}" for name in parameters)
+    echo = ", ".join(f"@{name} AS `{name}`" for name in parameters)
     assert not rows or googlesql.execute(f"SELECT {echo}", parameters=parameters) == rows[:1]
 
 
@@ -356,7 +356,7 @@ def analyse_in_a_process(directory: Path) -> list[tuple[str, str]]:
 def test_processes_that_start_at_once_share_one_compiled_module(tmp_path: Path) -> None:
     googlesql.analyze("SELECT 1")  # the module is compiled by now
     for compiled in googlesql.CACHE_DIRECTORY.glob("*.cwasm"):
-        (tmp_path / compiled.name).hardlink_to(compiled)
+        (tmp_path / compiled.name).symlink_to(compiled)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         answers = pool.map(analyse_in_a_process, [tmp_path, tmp_path])
     assert answers == [[("one", "INT64")]] * 2

@@ -1,0 +1,97 @@
+"""Human, bot or AI agent, and by which rule. The rules are ``account_rules.toml``."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.canonical import fingerprint
+from shared.models import AccountClass
+
+_RULES_FILE = Path(__file__).parent / "account_rules.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as events show it. ``type`` is GitHub's own word, where one said it."""
+
+    id: int
+    login: str | None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The class of an account and the name of the rule that decided it."""
+
+    account_class: AccountClass
+    rule: str
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    account_class: AccountClass
+    logins: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    types: frozenset[str] = frozenset()
+
+    def fits(self, login: str, account_type: str | None) -> bool:
+        return (
+            login in self.logins
+            or login.startswith(self.prefixes)
+            or login.endswith(self.suffixes)
+            or account_type in self.types
+        )
+
+
+@cache
+def _rules() -> tuple[_Rule, ...]:
+    raw = tomllib.loads(_RULES_FILE.read_text(encoding="utf-8"))
+    return tuple(
+        _Rule(**{("account_class" if key == "class" else key): value for key, value in rule.items()})
+        for rule in raw["rule"]
+    )
+
+
+_HUMAN = Classified(AccountClass.HUMAN, "nothing says otherwise")
+
+
+class Classifier:
+    """Applies the rules file, and before it the overrides that a person has made by account id."""
+
+    def __init__(self, overrides: Mapping[int, AccountClass] | None = None) -> None:
+        self._overrides = dict(overrides or {})
+
+    def classify(self, account: Account) -> Classified:
+        if account.id in self._overrides:
+            return Classified(self._overrides[account.id], "override")
+        login = (account.login or "").lower()
+        for rule in _rules():
+            if rule.fits(login, account.type):
+                return Classified(rule.account_class, rule.name)
+        return _HUMAN
+
+    def others(self, accounts: Iterable[Account]) -> dict[int, Classified]:
+        """Those of the accounts that are not human, by id."""
+        classified = ((account.id, self.classify(account)) for account in accounts)
+        return {
+            account_id: found
+            for account_id, found in classified
+            if found.account_class is not AccountClass.HUMAN
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rules and overrides: part of every receipt."""
+        overrides = {str(key): str(value) for key, value in self._overrides.items()}
+        rules = hashlib.sha256(_RULES_FILE.read_bytes()).hexdigest()
+        return fingerprint({"rules": rules, "overrides": overrides})

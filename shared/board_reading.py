@@ -1,0 +1,325 @@
+"""Reading a published board: a page of rows, one person's row, a search, an older generation.
+
+What a read costs, in documents (none of them when cached):
+
+* a page in rank order: the pointer and at most two page documents (six for all classes together,
+  plus one order document);
+* another sort: the pointer, its order documents and at most one page document a row;
+* a person's row: the pointer, one index document, one page document;
+* a search: the pointer, every index document by login, and at most one page document a hit shown.
+
+Parts never change, so they are cached for as long as there is room; the pointer for a few seconds.
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.boards import (
+    ALL_CLASSES,
+    CLASSES,
+    ORDER_ENTRIES,
+    PAGE_ROWS,
+    SORTS,
+    Head,
+    Order,
+    Places,
+    Row,
+    all_rows,
+    generation_path,
+    part_path,
+    pointer_path,
+    rows_at,
+    unpack,
+)
+from shared.errors import NotFound, Rejected, RetryLater
+from shared.models import AccountClass, Kind
+from shared.ports import Documents
+
+Position = tuple[str, int]
+"""Class and rank: where a row stands in the pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows of a board: class (or ``all``), sort and order, search, offset and limit.
+
+    ``order`` None is the sort's natural one: best first, names from A. A search keeps rows whose
+    login contains the text, without regard to case.
+    """
+
+    account_class: str = AccountClass.HUMAN.value
+    sort: str = "rank"
+    descending: bool | None = None
+    search: str = ""
+    offset: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Rows of one generation, and how many the selection has in all."""
+
+    head: Head
+    rows: tuple[Row, ...]
+    total: int
+
+
+class BoardReader:
+    """Reads boards through a small cache. Safe in threads.
+
+    ``pointer_seconds`` is how old a pointer may be; ``cached_parts`` how many parts are kept.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        *,
+        now: Callable[[], datetime],
+        pointer_seconds: float = 2.0,
+        cached_parts: int = 1000,
+    ) -> None:
+        self._documents = documents
+        self._now = now
+        self._pointer_age = timedelta(seconds=pointer_seconds)
+        self._cached_parts = cached_parts
+        self._heads: dict[str, tuple[datetime, Head]] = {}
+        self._parts: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # --- what callers ask for ---------------------------------------------------------------
+
+    def head(self, board: str, window: str, generation: str | None = None) -> Head:
+        """The head of the current or of a kept generation. Raises NotFound."""
+        path = pointer_path(board, window)
+        with self._lock:
+            cached = self._heads.get(path)
+        if cached is not None and self._now() - cached[0] < self._pointer_age:
+            current = cached[1]
+        else:
+            current = self._load_head(path, f"There is no {window} board of this yet.")
+            with self._lock:
+                self._heads[path] = (self._now(), current)
+        if generation is None or generation == current.generation:
+            return current
+        edition = current.kept_edition(generation)
+        if edition is None:
+            raise NotFound(
+                f"Generation {generation} is not kept. Leave it out for the current board.",
+                details={"kept": [e.split("-")[0] for e in current.kept]},
+            )
+        return self._load_head(generation_path(board, window, edition), "It was just removed.")
+
+    def read(
+        self, board: str, window: str, selection: Selection, generation: str | None = None
+    ) -> Slice:
+        """A stretch of a board. Raises NotFound, Rejected for an unknown sort or class."""
+        if selection.sort not in SORTS:
+            raise Rejected(
+                f"sort {selection.sort!r} is not one of {', '.join(SORTS)}",
+                details={"field": "sort", "allowed": list(SORTS)},
+            )
+        for _ in range(3):
+            head = self.head(board, window, generation)
+            try:
+                return self._slice(head, selection)
+            except _Gone:
+                # The generation was retired between pointer and part: look at the pointer again.
+                with self._lock:
+                    self._heads.pop(pointer_path(board, window), None)
+        raise RetryLater("The board is changing quickly. Try again.")
+
+    def person(self, board: str, window: str, *, login: str = "", github_id: int = 0) -> Slice:
+        """One contributor's row by login or id; a Slice without rows if there is none."""
+        for _ in range(3):
+            head = self.head(board, window)
+            try:
+                position = self._find(head, login.lower(), github_id)
+                rows = self._rows(head, [position]) if position else ()
+                return Slice(head, tuple(rows), len(rows))
+            except _Gone:
+                with self._lock:
+                    self._heads.pop(pointer_path(board, window), None)
+        raise RetryLater("The board is changing quickly. Try again.")
+
+    # --- how --------------------------------------------------------------------------------
+
+    def _slice(self, head: Head, wanted: Selection) -> Slice:
+        if not head.indexed:
+            return self._slice_small(head, wanted)
+        if wanted.search:
+            positions = self._search(head, wanted)
+            chosen = positions[wanted.offset : wanted.offset + wanted.limit]
+            return Slice(head, self._rows(head, chosen), len(positions))
+        total = head.rows_of(wanted.account_class)
+        start, stop = wanted.offset, min(wanted.offset + wanted.limit, total)
+        if _is_reversed(wanted):
+            start, stop = total - stop, total - start
+        chosen = self._ordered(head, wanted, max(start, 0), max(stop, 0))
+        if _is_reversed(wanted):
+            chosen.reverse()
+        return Slice(head, self._rows(head, chosen), total)
+
+    def _slice_small(self, head: Head, wanted: Selection) -> Slice:
+        """Boards of one page a class have no orders: sort and search the rows themselves."""
+        rows = [
+            row
+            for account_class in self._classes(head, wanted.account_class)
+            for row in all_rows(self._part(head, f"page.{account_class}", 0))
+            if wanted.search.lower() in row.username.lower()
+        ]
+        rows.sort(key=lambda row: row.overall.rank)
+        rows.sort(key=_sort_key(wanted.sort))
+        if _is_reversed(wanted):
+            rows.reverse()
+        return Slice(head, tuple(rows[wanted.offset : wanted.offset + wanted.limit]), len(rows))
+
+    def _ordered(self, head: Head, wanted: Selection, start: int, stop: int) -> list[Position]:
+        """Positions ``start`` to ``stop`` of the selection's order, best first."""
+        by_rank = wanted.sort in ("rank", "score")
+        if by_rank and wanted.account_class != ALL_CLASSES:
+            return [(wanted.account_class, rank + 1) for rank in range(start, stop)]
+        if wanted.account_class != ALL_CLASSES and (
+            head.classes[AccountClass(wanted.account_class)].pages == 1
+        ):
+            small = self._slice_small(
+                head.model_copy(update={"first_ids": ()}),
+                Selection(wanted.account_class, wanted.sort, limit=PAGE_ROWS),
+            )
+            return [(row.account_class, row.rank) for row in small.rows[start:stop]]
+        sort = "rank" if by_rank else wanted.sort
+        positions: list[Position] = []
+        for number in range(start // ORDER_ENTRIES, -(-stop // ORDER_ENTRIES)):
+            part = self._part(head, f"order.{wanted.account_class}.{sort}", number)
+            order = msgspec.msgpack.decode(unpack(part), type=Order)
+            base = number * ORDER_ENTRIES
+            low, high = max(start - base, 0), min(stop - base, ORDER_ENTRIES)
+            positions += [
+                (CLASSES[class_number].value, rank)
+                for class_number, rank in zip(
+                    order.class_numbers[low:high], order.ranks[low:high], strict=True
+                )
+            ]
+        return positions
+
+    def _search(self, head: Head, wanted: Selection) -> list[Position]:
+        """Every position whose login contains the text, by rank (or from A, sorted by name)."""
+        text = wanted.search.lower()
+        wanted_classes = self._classes(head, wanted.account_class)
+        hits: list[tuple[int, str, Position]] = []
+        for number in range(len(head.first_logins)):
+            index = self._index(head, "login", number)
+            hits += [
+                (rank_all, login, (CLASSES[class_number].value, rank))
+                for login, class_number, rank, rank_all in zip(
+                    index.keys, index.class_numbers, index.ranks, index.ranks_all, strict=True
+                )
+                if text in login and CLASSES[class_number] in wanted_classes  # type: ignore[operator]
+            ]
+        if wanted.sort not in ("rank", "score", "username"):
+            raise Rejected(
+                "A search is sorted by rank, score or username.",
+                details={"field": "sort", "allowed": ["rank", "score", "username"]},
+            )
+        hits.sort(key=lambda hit: (hit[1], hit[0]) if wanted.sort == "username" else (hit[0], ""))
+        if _is_reversed(wanted):
+            hits.reverse()
+        return [position for _, _, position in hits]
+
+    def _find(self, head: Head, login: str, github_id: int) -> Position | None:
+        if not head.indexed:
+            for account_class in head.classes:
+                for row in all_rows(self._part(head, f"page.{account_class}", 0)):
+                    if row.github_id == github_id or (login and row.username.lower() == login):
+                        return row.account_class, row.rank
+            return None
+        part, key, firsts = (
+            ("login", login, head.first_logins) if login else ("id", github_id, head.first_ids)
+        )
+        number = bisect.bisect_right(firsts, key) - 1  # type: ignore[type-var]
+        if number < 0:
+            return None
+        index = self._index(head, part, number)
+        at = bisect.bisect_left(index.keys, key)  # type: ignore[type-var]
+        if at == len(index.keys) or index.keys[at] != key:
+            return None
+        return CLASSES[index.class_numbers[at]].value, index.ranks[at]
+
+    def _rows(self, head: Head, positions: Sequence[Position]) -> tuple[Row, ...]:
+        """The rows at the positions, reading each page document once and all in one round trip."""
+        by_page: dict[tuple[str, int], list[int]] = {}
+        for account_class, rank in positions:
+            number, at = divmod(rank - 1, PAGE_ROWS)
+            by_page.setdefault((account_class, number), []).append(at)
+        self._fetch([part_path(head.edition, f"page.{c}", n) for c, n in by_page])
+        found: dict[Position, Row] = {}
+        for (account_class, number), places in by_page.items():
+            body = self._part(head, f"page.{account_class}", number)
+            for row in rows_at(body, places):
+                found[account_class, row.rank] = row
+        return tuple(found[position] for position in positions)
+
+    def _classes(self, head: Head, wanted: str) -> tuple[AccountClass, ...]:
+        if wanted == ALL_CLASSES:
+            return tuple(head.classes)
+        return tuple(c for c in head.classes if c.value == wanted)
+
+    def _index(self, head: Head, part: str, number: int) -> Places:
+        return msgspec.msgpack.decode(unpack(self._part(head, part, number)), type=Places)
+
+    def _part(self, head: Head, part: str, number: int) -> bytes:
+        path = part_path(head.edition, part, number)
+        self._fetch([path])
+        with self._lock:
+            return self._parts[path]
+
+    def _fetch(self, paths: Sequence[str]) -> None:
+        with self._lock:
+            missing = [path for path in paths if path not in self._parts]
+            for path in paths:
+                if path in self._parts:
+                    self._parts.move_to_end(path)
+        if not missing:
+            return
+        documents = self._documents.get(*missing)
+        with self._lock:
+            for path, document in zip(missing, documents, strict=True):
+                if document is None or document.body is None:
+                    raise _Gone(path)
+                self._parts[path] = document.body
+            while len(self._parts) > max(self._cached_parts, len(paths)):
+                self._parts.popitem(last=False)
+
+    def _load_head(self, path: str, absent: str) -> Head:
+        (document,) = self._documents.get(path)
+        if document is None or document.body is None:
+            raise NotFound(absent)
+        return Head.model_validate_json(document.body)
+
+
+class _Gone(Exception):  # noqa: N818 - never leaves this module
+    """A part was retired while it was wanted."""
+
+
+def _is_reversed(wanted: Selection) -> bool:
+    """True if the order asked for is not the sort's natural one (best first, names from A)."""
+    if wanted.descending is None:
+        return False
+    natural_descending = wanted.sort not in ("rank", "username")
+    return wanted.descending != natural_descending
+
+
+def _sort_key(sort: str) -> Callable[[Row], tuple[int, str]]:
+    if sort == "username":
+        return lambda row: (0, row.username.lower())
+    if sort in ("rank", "score"):
+        return lambda row: (row.overall.rank, "")
+    kind = Kind(sort)
+    return lambda row: (-row.counts[kind], "")

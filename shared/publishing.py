@@ -1,0 +1,314 @@
+"""Publishing a board: write a generation's parts, verify what was written, flip the pointer.
+
+Killed anywhere, the old board stays; repeated, it ends with the same bytes. Parts are named by
+edition, so a slow repeat never writes into what readers of another edition see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.board_parts import Parts, Ranks, encode
+from shared.boards import (
+    CLASSES,
+    Head,
+    Places,
+    all_rows,
+    generation_path,
+    part_path,
+    pointer_path,
+    unpack,
+)
+from shared.errors import Conflict, IntegrityError, NotFound
+from shared.models import iso
+from shared.ports import Document, Documents, Query, Transaction, Write
+from shared.receipts import Inputs, Receipt
+from shared.tables import COUNT_COLUMNS
+
+_BATCH_BYTES = 3_000_000
+"""Bodies that travel in one batch; stores refuse requests of more than 4 to 10 MiB."""
+
+_ABANDONED_AFTER = timedelta(hours=1)
+"""An unfinished generation older than this has lost its writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A board as counted, before it is published. ``rows`` come from rank_board.sql."""
+
+    name: str
+    rows: pa.Table
+    inputs: Inputs
+    as_of: str
+    rules_version: int
+    coverage: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication did: ``changed`` is False where this generation was on the board already."""
+
+    head: Head
+    changed: bool
+
+
+class Publisher:
+    """Publishes drafts into the document store and keeps the last generations of each board."""
+
+    def __init__(self, documents: Documents, *, now: Callable[[], datetime], keep: int) -> None:
+        self._documents = documents
+        self._now = now
+        self._keep = keep
+
+    def publish(self, draft: Draft) -> Published:
+        """Put the draft on the board. Raises IntegrityError if what was written does not verify,
+
+        Conflict if other publications of the same board came between again and again.
+        """
+        for _ in range(5):
+            current = self._current(draft.inputs.board, draft.inputs.window)
+            head = self._prepare(draft, current)
+            try:
+                self._flip(head, current)
+            except Conflict:
+                continue
+            self._retire(head)
+            return Published(head, current is None or current.edition != head.edition)
+        raise Conflict("Other publications of this board kept coming between. Try again.")
+
+    def roll_back(self, board: str, window: str, generation: str) -> Head:
+        """Put a kept generation back on the board. Raises NotFound if it is not kept."""
+        current = self._current(board, window)
+        kept = self._kept(current, generation)
+        if kept is None:
+            raise NotFound(f"Generation {generation} of this board is not kept.")
+        head = self._succeed(kept, current)
+        self._flip(head, current)
+        return head
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def _current(self, board: str, window: str) -> Head | None:
+        (pointer,) = self._documents.get(pointer_path(board, window))
+        return None if pointer is None else _head(pointer)
+
+    def _prepare(self, draft: Draft, current: Head | None) -> Head:
+        """The head to flip to, with every part of it written and verified."""
+        inputs = draft.inputs
+        if current is not None and current.generation == inputs.generation:
+            return current.model_copy(update={"coverage": draft.coverage})
+        kept = self._kept(current, inputs.generation)
+        if kept is not None:
+            again = self._succeed(kept, current)
+            return again.model_copy(update={"coverage": draft.coverage})
+        return self._write(draft, current)
+
+    def _kept(self, current: Head | None, generation: str) -> Head | None:
+        edition = current.kept_edition(generation) if current else None
+        if current is None or edition is None:
+            return None
+        (document,) = self._documents.get(generation_path(current.board, current.window, edition))
+        return None if document is None else _head(document)
+
+    def _write(self, draft: Draft, current: Head | None) -> Head:
+        inputs = draft.inputs
+        compared = current.generation[:8] if current else "first"
+        edition = f"{inputs.generation}-{compared}"
+        parts = encode(draft.rows, edition, self._ranks(current))
+        head = Head(
+            board=inputs.board,
+            name=draft.name,
+            window=inputs.window,
+            generation=inputs.generation,
+            edition=edition,
+            as_of=draft.as_of,
+            published_at=iso(self._now()),
+            rules=draft.rules_version,
+            receipt=Receipt(inputs=inputs, board=parts.board_digest, rows=parts.total),
+            classes=parts.classes,
+            total=parts.total,
+            first_ids=parts.first_ids,
+            first_logins=parts.first_logins,
+            coverage=draft.coverage,
+            kept=self._kept_after(current, inputs.generation),
+            digests=parts.digests,
+        )
+        # Noted first, so that the parts of a publication that dies can be found and removed.
+        self._documents.write([_generation_write(head, "writing")])
+        for batch in _batches(Write(path, {}, body) for path, body in parts.bodies.items()):
+            self._documents.write(batch)
+        self._verify(draft.rows, head, parts)
+        return head
+
+    def _verify(self, rows: pa.Table, head: Head, parts: Parts) -> None:
+        """Read back what a reader would see: count, contiguous ranks, sums, every byte."""
+        seen, score, counts = 0, 0, 0
+        for account_class, part in head.classes.items():
+            expected = 1
+            for number in range(part.pages):
+                path = part_path(head.edition, f"page.{account_class}", number)
+                for row in all_rows(self._read_back(path, head.digests)):
+                    if row.rank != expected:
+                        raise IntegrityError(f"{path}: rank {row.rank} where {expected} belongs")
+                    expected += 1
+                    score += round(row.score * 100)
+                    counts += sum(row.counts.values())
+            seen += expected - 1
+        for path in parts.bodies.keys() - _page_paths(head):
+            self._read_back(path, head.digests)
+        hundredths = pc.sum(pc.divide(pc.add(rows["score"], 5), 10)).as_py() or 0
+        quantity = sum(pc.sum(rows[name]).as_py() or 0 for name in COUNT_COLUMNS.values())
+        if (seen, score, counts) != (rows.num_rows, hundredths, quantity):
+            raise IntegrityError(
+                f"Board {head.board} {head.window} does not verify: {seen} rows of "
+                f"{rows.num_rows}, scores {score} of {hundredths}, counts {counts} of {quantity}."
+            )
+
+    def _read_back(self, path: str, digests: Mapping[str, str]) -> bytes:
+        (document,) = self._documents.get(path)
+        body = document.body if document else None
+        if body is None or hashlib.sha256(body).hexdigest() != digests[path]:
+            raise IntegrityError(f"{path} is not what was written")
+        return body
+
+    def _flip(self, head: Head, current: Head | None) -> None:
+        """Point to ``head`` if the board still shows ``current``. Raises Conflict otherwise."""
+        pointer = pointer_path(head.board, head.window)
+
+        def flip(transaction: Transaction) -> None:
+            document = transaction.get(pointer)
+            edition = document.fields["edition"] if document else None
+            if edition != (current.edition if current else None):
+                raise Conflict("The board changed meanwhile.")
+            transaction.write(
+                Write(
+                    pointer,
+                    {
+                        "board": head.board,
+                        "window": head.window,
+                        "generation": head.generation,
+                        "edition": head.edition,
+                        "published_at": head.published_at,
+                    },
+                    head.model_dump_json().encode(),
+                )
+            )
+            transaction.write(_generation_write(head, "published"))
+
+        self._documents.transact(flip)
+
+    def _retire(self, head: Head) -> None:
+        """Remove generations that are not kept any more, parts first."""
+        keep = {head.edition, *head.kept}
+        abandoned = iso(self._now() - _ABANDONED_AFTER)
+        page = self._documents.query(
+            Query("board_generations", (("slot", "==", f"{head.board}~{head.window}"),))
+        )
+        for document in page.documents:
+            old = _head(document)
+            unfinished = document.fields["state"] == "writing"
+            if old.edition in keep or (unfinished and old.published_at > abandoned):
+                continue
+            doomed = list(old.digests)
+            for start in range(0, len(doomed), 500):
+                self._documents.write([Write(path, None) for path in doomed[start : start + 500]])
+            self._documents.write([Write(document.path, None)])
+
+    def _kept_after(self, current: Head | None, generation: str) -> tuple[str, ...]:
+        if current is None:
+            return ()
+        older = (current.edition, *current.kept)
+        return tuple(e for e in older if not e.startswith(generation))[: self._keep - 1]
+
+    def _succeed(self, head: Head, current: Head | None) -> Head:
+        """A kept head as the successor of ``current``."""
+        return head.model_copy(
+            update={
+                "kept": self._kept_after(current, head.generation),
+                "published_at": iso(self._now()),
+            }
+        )
+
+    # --- ranks before -----------------------------------------------------------------------
+
+    def _ranks(self, current: Head | None) -> Ranks:
+        if current is None:
+            return Ranks()
+
+        @cache
+        def older() -> frozenset[int]:
+            paths = [generation_path(current.board, current.window, e) for e in current.kept]
+            found = self._documents.get(*paths) if paths else ()
+            heads = [_head(document) for document in found if document is not None]
+            return frozenset(id_ for head in heads for id_ in self._places(head))
+
+        return Ranks(self._places(current), lambda id_: id_ in older())
+
+    def _places(self, head: Head) -> dict[int, tuple[int, int, int]]:
+        """Where everybody stands on a board: from its index, or from its only pages."""
+        places: dict[int, tuple[int, int, int]] = {}
+        if not head.indexed:
+            for path in sorted(_page_paths(head)):
+                for row in all_rows(self._read_back(path, head.digests)):
+                    number = CLASSES.index(row.account_class)  # type: ignore[arg-type]
+                    places[row.github_id] = (number, row.rank, row.overall.rank)
+            return places
+        for number in range(len(head.first_ids)):
+            body = self._read_back(part_path(head.edition, "id", number), head.digests)
+            index = msgspec.msgpack.decode(unpack(body), type=Places)
+            places.update(
+                zip(
+                    index.keys,  # type: ignore[arg-type]
+                    zip(index.class_numbers, index.ranks, index.ranks_all, strict=True),
+                    strict=True,
+                )
+            )
+        return places
+
+
+def _head(document: Document) -> Head:
+    return Head.model_validate_json(document.body or b"")
+
+
+def _page_paths(head: Head) -> set[str]:
+    return {
+        part_path(head.edition, f"page.{account_class}", number)
+        for account_class, part in head.classes.items()
+        for number in range(part.pages)
+    }
+
+
+def _generation_write(head: Head, state: str) -> Write:
+    fields = {
+        "slot": f"{head.board}~{head.window}",
+        "state": state,
+        "published_at": head.published_at,
+    }
+    path = generation_path(head.board, head.window, head.edition)
+    return Write(path, fields, head.model_dump_json().encode())
+
+
+def _batches(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
+    """Writes in batches that every store accepts."""
+    batch: list[Write] = []
+    size = 0
+    for write in writes:
+        length = len(write.body or b"")
+        if batch and (size + length > _BATCH_BYTES or len(batch) == 500):
+            yield batch
+            batch, size = [], 0
+        batch.append(write)
+        size += length
+    if batch:
+        yield batch
+
+
