@@ -1,27 +1,28 @@
 """Lines of an archive file become rows: quickly where they fit, patiently where they don't.
 
-Everything here is made from ``shared.archive_fields.FIELDS``. The quick way decodes a line into
-typed structs that hold only the members that are read. A line that does not fit them, be it by a
-null where an object is expected or by a number too large, goes the patient way, which follows
-``shared/extraction.py`` to the letter. Where both can read a line they agree.
+The quick way decodes a line into typed structs that hold only the members that are read. A line
+that does not fit them, be it by a null where an object is expected or by a number too large, goes
+the patient way, which follows ``shared/extraction.py`` to the letter. Where both can read a line
+they agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
+from infra.archive_shapes import ROW, TIMELINE_MEMBER, Counted, Shape, paths
 from shared.archive_fields import FIELDS, ColumnType, Field
 from shared.extraction import REQUIRED, safe_bool, safe_int64
+from shared.models import ARCHIVE_BEGINS
 
 Value = str | int | bool | None
-Row = Mapping[str, Value]
+Columns = dict[str, Value]
 """A slim event by column. ``created_at`` is in microseconds since 1970."""
 
 
@@ -31,83 +32,205 @@ class Fault(StrEnum):
     NO_OBJECT = "no_object"
     """Not JSON: runs of NUL, XML error bodies, remains between objects."""
     MALFORMED = "malformed"
-    """The beginning of an object that is cut off or spliced."""
+    """The beginning of an object that is cut off, spliced or nested beyond reason."""
     INCOMPLETE = "incomplete"
     """An object without one of the members that an archive event has."""
     TOO_LONG = "too_long"
     """Beyond ``archive_lines.LONGEST_LINE``."""
-    TIMELINE = "timeline"
-    """Follows the schema from before 2015. Counted apart, not as broken."""
+    BEFORE_2015 = "before_2015"
+    """Older than the archive's schema, or written in the one before it. Counted apart."""
 
 
-# --- shapes: the members that are read -------------------------------------------------------
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What decoding a line may raise that does not fit."""
 
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_MEMBER_TYPES: Mapping[ColumnType, Any] = {
-    "STRING": str,
-    "INT64": _INT64,
-    "BOOL": bool,
-    "TIMESTAMP": str,
-}
+quickly = msgspec.json.Decoder(ROW.quick).decode
+"""A line as ``archive_shapes.ROW.quick``. Raises UNREADABLE where it does not fit."""
+
+# --- time ------------------------------------------------------------------------------------
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)"
+    r" ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
+)
 
 
-class Entry(msgspec.Struct, gc=False):
-    """An entry of a counted array; its one member is named by the field table."""
+def microseconds(moment: datetime) -> int:
+    """Since 1970, of an aware time."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The members of a JSON object that are read: scalars, counted arrays, objects in it.
+def read_time(text: str) -> int | None:
+    """Microseconds since 1970 of an ISO 8601 time, UTC where it names no zone; None if it is none."""
+    found = _TIME.fullmatch(text)
+    if not found:
+        return None
+    day, time, zone = found.groups()
+    try:
+        zone = "+00:00" if zone in {None, "Z", "UTC"} else zone
+        return microseconds(datetime.fromisoformat(f"{day}T{time}{zone}"))
+    except ValueError:
+        return None
 
-    ``quick`` is the struct they are decoded into, ``patient`` one that takes anything.
+
+BEGINS = microseconds(ARCHIVE_BEGINS)
+
+# --- lines -----------------------------------------------------------------------------------
+
+_BLANK = b" \t\r\n\v\f\0"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Strings before braces, so that braces within texts do not count. Possessive: linear in time.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}]', re.DOTALL)
+_ROW_BEGINS = b'{"id":"'  # of all ids in a row only its own is text; quotes in texts are escaped
+_MOST_FAULTS = 16  # on a line; after each one the rest is read again
+
+
+def patiently(line: bytes) -> Iterator[Columns | Fault]:
+    """What stands on a line: one row, none, or several where lines ran into each other.
+
+    A blank line yields nothing. Never raises.
     """
-
-    scalars: Mapping[str, ColumnType]
-    counts: Mapping[str, str]
-    objects: Mapping[str, Shape]
-    quick: type[msgspec.Struct]
-    patient: msgspec.json.Decoder[Any]
-
-
-def _paths(field: Field) -> Iterable[str]:
-    return (field.row,) if field.row else tuple(f"payload.{path}" for path in field.payload)
+    text = line.strip(_BLANK).removeprefix(_BYTE_ORDER_MARK).strip(_BLANK)
+    if not text:
+        if b"\0" in line:
+            yield Fault.NO_OBJECT
+    elif (read := _read(text)) is not None:
+        yield read
+    else:
+        yield from _pieces(text)
 
 
-def _shape(name: str, leaves: Mapping[tuple[str, ...], Field]) -> Shape:
-    """The shape whose leaves stand at these paths."""
-    scalars: dict[str, ColumnType] = {}
-    counts: dict[str, str] = {}
-    below: dict[str, dict[tuple[str, ...], Field]] = {}
-    members: list[Any] = []
-    for (member, *rest), field in leaves.items():
-        if rest:
-            below.setdefault(member, {})[tuple(rest)] = field
-        elif field.counts:
-            counts[member] = field.counts
-            entry = msgspec.defstruct("Entry", [(field.counts, bool | None, None)], gc=False)
-            members.append((member, list[entry] | None, None))  # type: ignore[valid-type]
-        else:
-            scalars[member] = field.type
-            type_ = _MEMBER_TYPES[field.type]
-            required = field.name in REQUIRED
-            members.append((member, type_) if required else (member, type_ | None, None))
-    objects = {member: _shape(member, inner) for member, inner in below.items()}
-    for member, shape in objects.items():
-        if any(field.name in REQUIRED for field in below[member].values()):
-            members.append((member, shape.quick))
-        else:
-            members.append((member, shape.quick, shape.quick()))
-    raw = [(member, msgspec.Raw, msgspec.Raw(b"null")) for member, *_ in members]
-    extra = [(_TIMELINE_MEMBER, msgspec.Raw, msgspec.Raw(b"null"))] if name == "row" else []
-    return Shape(
-        scalars,
-        counts,
-        objects,
-        msgspec.defstruct(name, members, kw_only=True, frozen=True, gc=False),
-        msgspec.json.Decoder(msgspec.defstruct(f"any_{name}", [*raw, *extra], kw_only=True)),
-    )
+def _pieces(text: bytes) -> Iterator[Columns | Fault]:
+    """The rows among the objects on a line, and a fault for each stretch that gives none.
+
+    After an object that is cut off or spliced it goes on where another row begins.
+    """
+    position = faults = 0
+    while faults < _MOST_FAULTS:
+        begin = text.find(b"{", position)
+        between = text[position : begin if begin >= 0 else None]
+        if between.strip(_BLANK + _BYTE_ORDER_MARK + b"[],"):
+            faults += 1
+            yield Fault.NO_OBJECT
+        if begin < 0:
+            return
+        end = _end_of_object(text, begin)
+        read = _read(text[begin:end]) if end else None
+        if end and read is not None:
+            yield read
+            position = end
+            continue
+        faults += 1
+        yield Fault.MALFORMED
+        position = text.find(_ROW_BEGINS, begin + 1)
+        if position < 0:
+            return
 
 
-_TIMELINE_MEMBER = "repository"
+def _end_of_object(text: bytes, begin: int) -> int | None:
+    """Where the object that begins here ends, by its braces; None where it does not."""
+    depth = 0
+    for token in _TOKEN.finditer(text, begin):
+        depth += (token[0] == b"{") - (token[0] == b"}")
+        if depth == 0:
+            return token.end()
+    return None
 
-ROW = _shape("row", {tuple(path.split(".")): field for field in FIELDS for path in _paths(field)})
+
+# --- one object ------------------------------------------------------------------------------
+
+_PATHS = tuple((field, paths(field)) for field in FIELDS)
+_SURROGATE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _read(text: bytes) -> Columns | Fault | None:
+    """An object as columns; a fault where it is no event of ours; None where it is no object."""
+    try:
+        row = ROW.patient.decode(text)
+    except UNREADABLE:
+        try:
+            row = ROW.patient.decode(_SURROGATE.sub(_without_lone_surrogate, text))
+        except UNREADABLE:
+            return None
+    texts: dict[str, str] = {}
+    _collect(ROW, row, "", texts)
+    columns = {field.name: _column(field, tries, texts) for field, tries in _PATHS}
+    created_at = columns["created_at"]
+    if _is_timeline(row) or (isinstance(created_at, int) and created_at < BEGINS):
+        return Fault.BEFORE_2015
+    if any(columns[name] is None for name in REQUIRED):
+        return Fault.INCOMPLETE
+    return columns
+
+
+def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape[1] else escape[0]
+
+
+def _is_timeline(row: Any) -> bool:
+    instead = _first_byte(getattr(row, TIMELINE_MEMBER)) == b"{"
+    return _first_byte(row.actor) == b'"' or (instead and _first_byte(row.repo) != b"{")
+
+
+def _first_byte(raw: msgspec.Raw) -> bytes:
+    return bytes(memoryview(raw)[:1])
+
+
+def _collect(shape: Shape, members: Any, prefix: str, texts: dict[str, str]) -> None:
+    """Note the text at every path that holds a scalar, and the number of what is counted."""
+    for name in shape.scalars:
+        if (text := _scalar(getattr(members, name))) is not None:
+            texts[prefix + name] = text
+    for name, counted in shape.counts.items():
+        raw = getattr(members, name)
+        if _first_byte(raw) == b"[":
+            texts[prefix + name] = str(_count(counted, raw))
+    for name, inner in shape.objects.items():
+        raw = getattr(members, name)
+        if _first_byte(raw) == b"{":
+            _collect(inner, inner.patient.decode(raw), f"{prefix}{name}.", texts)
+
+
+def _scalar(raw: msgspec.Raw) -> str | None:
+    """JSON_VALUE of what is written here."""
+    match _first_byte(raw):
+        case b"{" | b"[" | b"n":
+            return None
+        case b'"':
+            try:
+                return msgspec.json.decode(raw, type=str)
+            except UnicodeDecodeError:
+                return msgspec.json.decode(bytes(raw).decode("utf-8", "replace"), type=str)
+        case _:
+            return bytes(raw).decode("ascii")
+
+
+def _count(counted: Counted, raw: msgspec.Raw) -> int:
+    total = 0
+    for entry in msgspec.json.decode(raw, type=list[msgspec.Raw]):
+        if _first_byte(entry) == b"{":
+            text = _scalar(getattr(counted.patient.decode(entry), counted.member))
+            total += text is not None and safe_bool(text) is True
+    return total
+
+
+def _column(field: Field, tries: tuple[str, ...], texts: dict[str, str]) -> Value:
+    text = next((texts[path] for path in tries if path in texts), None)
+    return None if text is None else _cast(text, field.type)
+
+
+def _cast(text: str, type_: ColumnType) -> Value:
+    match type_:
+        case "STRING":
+            return text
+        case "INT64":
+            return safe_int64(text)
+        case "BOOL":
+            return safe_bool(text)
+        case "TIMESTAMP":
+            return read_time(text)

@@ -258,10 +258,10 @@ class BoardReader:
         for account_class, rank in positions:
             number, at = divmod(rank - 1, PAGE_ROWS)
             by_page.setdefault((account_class, number), []).append(at)
-        self._fetch([part_path(head.edition, f"page.{c}", n) for c, n in by_page])
+        paths = [part_path(head.edition, f"page.{c}", n) for c, n in by_page]
         found: dict[Position, Row] = {}
-        for (account_class, number), places in by_page.items():
-            body = self._part(head, f"page.{account_class}", number)
+        pages = zip(by_page.items(), self._fetch(paths), strict=True)
+        for ((account_class, _), places), body in pages:
             for row in rows_at(body, places):
                 found[account_class, row.rank] = row
         return tuple(found[position] for position in positions)
@@ -275,27 +275,27 @@ class BoardReader:
         return msgspec.msgpack.decode(unpack(self._part(head, part, number)), type=Places)
 
     def _part(self, head: Head, part: str, number: int) -> bytes:
-        path = part_path(head.edition, part, number)
-        self._fetch([path])
-        with self._lock:
-            return self._parts[path]
+        (body,) = self._fetch([part_path(head.edition, part, number)])
+        return body
 
-    def _fetch(self, paths: Sequence[str]) -> None:
+    def _fetch(self, paths: Sequence[str]) -> list[bytes]:
+        """The bodies of parts, those that are not cached in one round trip."""
         with self._lock:
-            missing = [path for path in paths if path not in self._parts]
-            for path in paths:
-                if path in self._parts:
-                    self._parts.move_to_end(path)
-        if not missing:
-            return
-        documents = self._documents.get(*missing)
+            bodies = {path: self._parts[path] for path in paths if path in self._parts}
+            for path in bodies:
+                self._parts.move_to_end(path)
+        missing = [path for path in paths if path not in bodies]
+        for path, document in zip(
+            missing, self._documents.get(*missing) if missing else (), strict=True
+        ):
+            if document is None or document.body is None:
+                raise _Gone(path)
+            bodies[path] = document.body
         with self._lock:
-            for path, document in zip(missing, documents, strict=True):
-                if document is None or document.body is None:
-                    raise _Gone(path)
-                self._parts[path] = document.body
-            while len(self._parts) > max(self._cached_parts, len(paths)):
+            self._parts.update({path: bodies[path] for path in missing})
+            while len(self._parts) > self._cached_parts:
                 self._parts.popitem(last=False)
+        return [bodies[path] for path in paths]
 
     def _load_head(self, path: str, absent: str) -> Head:
         (document,) = self._documents.get(path)

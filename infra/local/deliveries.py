@@ -192,21 +192,17 @@ class DeliveryStore:
                 self.insert(db, draft)
             return True
 
-    def postpone(self, delivery: Delivery, status: int | None, wait: timedelta) -> None:
-        """Note a failed call and when the next is due. Nothing is done if the lease was lost."""
+    def postpone(self, delivery: Delivery, status: int | None, wait: timedelta) -> bool:
+        """Note a failed call and when the next is due. False if the lease was lost."""
         answered = status is not None and status < 500
+        due = micros(self.clock() + wait)
         with self.transaction() as db:
-            db.execute(
+            noted = db.execute(
                 "UPDATE deliveries SET lease = NULL, ready_at = ?, failures = failures + 1, "
                 "executions = executions + ?, last_status = ? WHERE id = ? AND lease = ?",
-                (
-                    micros(self.clock() + wait),
-                    int(answered),
-                    status,
-                    delivery.id,
-                    delivery.lease,
-                ),
+                (due, int(answered), status, delivery.id, delivery.lease),
             )
+            return noted.rowcount == 1
 
     def idle(self, lanes: Sequence[Lane], until: datetime) -> bool:
         """Whether nothing in these lanes is under way or becomes due by ``until``."""

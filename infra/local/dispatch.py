@@ -81,10 +81,10 @@ class Dispatcher:
         with self._changed:
             self._changed.wait_for(lambda: not self._under_way, grace.total_seconds())
             left = list(self._under_way.values())
-        try:
-            if left:
-                self._store.release(left)
-        finally:
+        if left:
+            # Their connections stay: an answer that still comes in time spares a second call.
+            self._store.release(left)
+        else:
             self._client.close()
 
     def drain(self, within: timedelta, *, horizon: timedelta = timedelta(0)) -> bool:
@@ -173,8 +173,7 @@ class Dispatcher:
                 headers=dict(call.headers),
                 timeout=httpx.Timeout(deadline.total_seconds(), connect=10.0),
             )
-        except (httpx.HTTPError, RuntimeError) as error:
-            # RuntimeError is what httpx raises for a call on a client that was just closed.
+        except httpx.HTTPError as error:
             _log.info("call_without_answer", function=call.function, reason=repr(error))
             return None
         return answer.status_code
@@ -189,10 +188,10 @@ class Dispatcher:
                 _log.error("given_up", status=status, attempts=failures, **about)
         else:
             wait = lane.retry.wait(failures)
-            self._store.postpone(delivery, status, wait)
-            _log.warning(
-                "call_failed", status=status, attempt=failures, again_in=str(wait), **about
-            )
+            if self._store.postpone(delivery, status, wait):
+                _log.warning(
+                    "call_failed", status=status, attempt=failures, again_in=str(wait), **about
+                )
 
     def _sleep(self, seconds: float, seen: int) -> None:
         """Wait, but no longer than until a call ends that was not ``seen`` to have ended."""

@@ -385,7 +385,10 @@ def _encode(value: Any, kind: Message) -> dict[str, object]:
 def _decode(value: Message, kind: Message) -> object:
     if kind.type_kind == TypeKind.TYPE_ARRAY:
         element = kind.array_type.element_type
-        return [_decode(item, element) for item in value.array_value.element]
+        items = [_decode(item, element) for item in value.array_value.element]
+        if None in items:
+            raise ExecutionFailed("BigQuery returns no array with a NULL element")
+        return items
     if value.WhichOneof("value") is None:
         return None
     if kind.type_kind == TypeKind.TYPE_STRUCT:

@@ -288,6 +288,12 @@ def test_a_missing_array_is_empty_as_in_storage() -> None:
     assert rows == [{"ids": [], "missing": False}]
 
 
+def test_a_null_within_a_returned_array_is_refused_as_bigquery_does() -> None:
+    with pytest.raises(ExecutionFailed, match="NULL element"):
+        googlesql.execute("SELECT ARRAY_AGG(x) AS xs FROM UNNEST([1, NULL]) AS x")
+    assert one("SELECT ARRAY_AGG(x IGNORE NULLS) AS xs FROM UNNEST([1, NULL]) AS x") == [1]
+
+
 def test_a_failure_over_rows_is_no_fault_of_the_statement() -> None:
     with pytest.raises(ExecutionFailed, match="division by zero"):
         googlesql.execute(f"SELECT 1 / (id - id) AS x {FROM}", ARCHIVE)

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.documents import SqliteDocuments, statement
+from infra.local.document_sql import statement
+from infra.local.documents import SqliteDocuments
 from shared.errors import IntegrityError, Rejected, RetryLater
 from shared.ports import Query, Write
 

@@ -1,0 +1,47 @@
+"""What a piece of work needs from the outside, in one value that is passed along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.board_reading import BoardReader
+from shared.ports import Documents, Events, Tasks, Warehouse
+from shared.publishing import Publisher
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
+
+    ``now`` gives aware UTC; ``new_id`` a unique lower-case id that sorts by time; ``jitter`` a
+    number in [0, 1).
+    """
+
+    settings: Settings
+    documents: Documents
+    warehouse: Warehouse
+    tasks: Tasks
+    events: Events
+    boards: BoardReader
+    publisher: Publisher
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    jitter: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for something: what the audit trail and the logs say of them."""
+
+    actor: str = "system"
+    actor_type: str = "system"
+    address: str | None = None
+    agent: str | None = None
+    request_id: str | None = None
+
+
+SYSTEM = Caller()
+"""The system itself: schedules, retries, follow-ups."""

@@ -1,0 +1,272 @@
+"""Registered repositories: add, list, remove, and ask for a scrape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+
+from shared import audit, jobs
+from shared.context import SYSTEM, Caller, Services
+from shared.errors import Conflict, NotFound
+from shared.jobs import Job, JobType, RepositoryStatus, Stage
+from shared.models import RepositoryName, iso
+from shared.ports import Document, DocumentPage, Json, Operator, Query, Queue, Transaction, Write
+from shared.tables import Dataset
+
+log = structlog.get_logger()
+
+
+class Repository(BaseModel):
+    """A registered repository as it is stored. Times are RFC 3339 texts in UTC.
+
+    ``github_id`` is unknown until the first scrape; ``name`` is then its latest name.
+    ``latest_data_at`` is the as-of time of what is stored.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    name: str
+    github_id: int | None = None
+    status: RepositoryStatus = RepositoryStatus.PENDING
+    registered_at: str
+    registered_by: str
+    last_scraped_at: str | None = None
+    latest_data_at: str | None = None
+    never_rescrape_before: str | None = None
+    active_job: str | None = None
+    error_message: str | None = None
+
+
+def unit_name(repo_id: int) -> str:
+    """The warehouse unit of a repository's contributions and standings."""
+    return f"repository-{repo_id}"
+
+
+def stored(repository: Repository) -> Write:
+    return Write(f"repositories/{repository.key}", repository.model_dump(mode="json"))
+
+
+def read(document: Document) -> Repository:
+    return Repository.model_validate(document.fields)
+
+
+def get(services: Services, name: RepositoryName) -> Repository:
+    """The registered repository. Raises NotFound with the remedy."""
+    (document,) = services.documents.get(f"repositories/{name.key}")
+    if document is None:
+        raise NotFound(
+            f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
+            details={"repository": name.full},
+        )
+    return read(document)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A repository, the job that fills its board, and whether it is new."""
+
+    repository: Repository
+    job: Job | None
+    created: bool
+
+
+def register(services: Services, name: RepositoryName, caller: Caller) -> Registered:
+    """Register a repository and ask for its first scrape. A repeat finds it as it is."""
+    job = jobs.new(
+        services,
+        caller,
+        JobType.FULL_SCRAPE,
+        Stage.SCRAPE,
+        "high",
+        repository=(name.full, name.key),
+    )
+    repository = Repository(
+        key=name.key,
+        name=name.full,
+        registered_at=iso(services.now()),
+        registered_by=caller.actor,
+        active_job=job.id,
+    )
+
+    def add(transaction: Transaction) -> Registered:
+        found = transaction.get(f"repositories/{name.key}")
+        if found is not None:
+            return Registered(read(found), None, created=False)
+        transaction.write(stored(repository))
+        transaction.write(jobs.stored(job))
+        transaction.write(
+            audit.record(
+                services,
+                caller,
+                "repository.registered",
+                ("repository", name.full),
+                f"{name.full} registered",
+                new={"job": job.id},
+            )
+        )
+        return Registered(repository, job, created=True)
+
+    registered = services.documents.transact(add)
+    if registered.job is not None:
+        jobs.dispatch(services, registered.job)
+        log.info("scrape_job_created", repository=name.full, job_id=job.id)
+    return registered
+
+
+def request_scrape(
+    services: Services,
+    name: RepositoryName,
+    caller: Caller,
+    *,
+    full: bool,
+    queue: Queue = "high",
+) -> tuple[Job, bool]:
+    """Ask for a scrape. Returns the job and whether it is new: a running one serves everybody.
+
+    Raises NotFound, Conflict for a disabled repository.
+    """
+    type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
+    job = jobs.new(
+        services, caller, type_, Stage.SCRAPE, queue, repository=(name.full, name.key)
+    )
+
+    def ask(transaction: Transaction) -> tuple[Job, bool]:
+        document = transaction.get(f"repositories/{name.key}")
+        if document is None:
+            raise NotFound(
+                f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
+                details={"repository": name.full},
+            )
+        repository = read(document)
+        if repository.status is RepositoryStatus.DISABLED:
+            raise Conflict(f"{name.full} is disabled. Enable it first.")
+        active = transaction.get(f"jobs/{repository.active_job}") if repository.active_job else None
+        if active is not None and not jobs.read(active).ended:
+            return jobs.read(active), False
+        transaction.write(stored(repository.model_copy(update={"active_job": job.id})))
+        transaction.write(jobs.stored(job))
+        transaction.write(
+            audit.record(
+                services,
+                caller,
+                "repository.scrape_requested",
+                ("repository", name.full),
+                f"{type_.value.replace('_', ' ')} of {name.full} requested",
+                new={"job": job.id},
+            )
+        )
+        return job, True
+
+    asked, created = services.documents.transact(ask)
+    if created:
+        jobs.dispatch(services, asked)
+        log.info("scrape_job_created", repository=name.full, job_id=asked.id)
+    return asked, created
+
+
+def remove(services: Services, name: RepositoryName, caller: Caller) -> Repository:
+    """Unregister a repository: its contributions and standings go, the global board follows.
+
+    Its published boards stay readable by nobody: the pointer goes with it. Raises NotFound.
+    """
+
+    def take(transaction: Transaction) -> Repository:
+        document = transaction.get(f"repositories/{name.key}")
+        if document is None:
+            raise NotFound(
+                f"{name.full} is not registered.", details={"repository": name.full}
+            )
+        repository = read(document)
+        transaction.write(Write(document.path, None))
+        transaction.write(
+            audit.record(
+                services,
+                caller,
+                "repository.removed",
+                ("repository", name.full),
+                f"{name.full} removed",
+                old=repository.model_dump(mode="json"),
+            )
+        )
+        return repository
+
+    repository = services.documents.transact(take)
+    tidy(services, repository)
+    return repository
+
+
+def tidy(services: Services, repository: Repository) -> None:
+    """Remove what an unregistered repository leaves behind. Safe to repeat."""
+    if repository.github_id is None:
+        return
+    for dataset in (Dataset.CONTRIBUTIONS, Dataset.STANDINGS):
+        services.warehouse.remove(dataset, unit_name(repository.github_id))
+    services.publisher.withdraw(f"repository-{repository.github_id}")
+
+
+def listed(
+    services: Services,
+    *,
+    status: RepositoryStatus | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> DocumentPage:
+    """Registered repositories by key."""
+    where: tuple[tuple[str, Operator, Json], ...] = (
+        (("status", "==", status.value),) if status else ()
+    )
+    return services.documents.query(Query("repositories", where, after=after, limit=limit))
+
+
+def everyone(services: Services) -> tuple[Repository, ...]:
+    """All registered repositories."""
+    found: list[Repository] = []
+    cursor: str | None = None
+    while True:
+        page = listed(services, after=cursor, limit=500)
+        found += [read(document) for document in page.documents]
+        cursor = page.cursor
+        if cursor is None:
+            return tuple(found)
+
+
+def refresh_stale(services: Services, limit: int) -> list[Job]:
+    """Mark what is older than a day as STALE and ask for incremental scrapes.
+
+    Never scraped ones first, then the stalest. Returns the jobs asked for.
+    """
+    oldest = iso(services.now() - timedelta(hours=services.settings.stale_after_hours))
+    waiting = [
+        repository
+        for repository in everyone(services)
+        if repository.status
+        in (RepositoryStatus.PENDING, RepositoryStatus.COMPLETED, RepositoryStatus.STALE)
+        and repository.active_job is None
+        and (repository.last_scraped_at or "") < oldest
+    ]
+    waiting.sort(key=lambda repository: repository.last_scraped_at or "")
+    for repository in waiting:
+        _mark_stale(services, repository)
+    return [
+        request_scrape(
+            services, RepositoryName.parse(r.name), SYSTEM, full=False, queue="default"
+        )[0]
+        for r in waiting[:limit]
+    ]
+
+
+def _mark_stale(services: Services, repository: Repository) -> None:
+    if repository.status is not RepositoryStatus.COMPLETED:
+        return
+
+    def mark(transaction: Transaction) -> None:
+        document = transaction.get(f"repositories/{repository.key}")
+        if document is not None and read(document) == repository:
+            stale = repository.model_copy(update={"status": RepositoryStatus.STALE})
+            transaction.write(stored(stale))
+
+    services.documents.transact(mark)
