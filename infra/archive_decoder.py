@@ -61,6 +61,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment(at: int) -> datetime:
+    """The time that is so many microseconds after 1970."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
 def read_time(text: str) -> int | None:
     """Microseconds since 1970 of an ISO 8601 time, UTC where it names no zone; None if it is none."""
     found = _TIME.fullmatch(text)

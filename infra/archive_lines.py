@@ -21,8 +21,8 @@ Progress = Callable[[int, int], None]
 LONGEST_LINE = 8 << 20
 """Bytes. GitHub's largest payloads stay below it; what is longer is passed over."""
 
-_READ = 256 << 10
-_PIECE = 1 << 20
+_READ = 1 << 16
+_PIECE = 1 << 17
 _GZIP = b"\x1f\x8b"
 _MEMBER = b"\x1f\x8b\x08"
 

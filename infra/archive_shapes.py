@@ -40,14 +40,16 @@ class Counted:
 class Shape:
     """The members of a JSON object that are read: scalars, counted arrays, objects within.
 
-    ``quick`` is a struct of exactly their types. ``patient`` decodes any object; it leaves the
-    members as they are written (``msgspec.Raw``), and as ``null`` those that are missing.
+    ``quick`` is a struct of exactly their types, ``absent`` the one that stands where there is
+    none. ``patient`` decodes any object; it leaves the members as they are written
+    (``msgspec.Raw``), and as ``null`` those that are missing.
     """
 
     scalars: Mapping[str, ColumnType]
     counts: Mapping[str, Counted]
     objects: Mapping[str, Shape]
     quick: type[msgspec.Struct]
+    absent: msgspec.Struct | None
     patient: msgspec.json.Decoder[Any]
 
 
@@ -64,12 +66,17 @@ def _shape(name: str, leaves: Leaves, *others: str) -> Shape:
     objects = {member: _shape(member, inner) for member, inner in below.items()}
     here = {path[0]: field for path, field in leaves.items() if len(path) == 1}
     quick = [_quick_member(member, field) for member, field in here.items()]
-    quick += [_quick_object(member, objects[member], below[member]) for member in objects]
+    for member, shape in objects.items():
+        default = () if shape.absent is None else (shape.absent,)
+        quick.append((member, shape.quick, *default))
+    struct = msgspec.defstruct(name, quick, kw_only=True, frozen=True, gc=False)
+    required = any(field.name in REQUIRED for field in leaves.values())
     return Shape(
         {member: field.type for member, field in here.items() if not field.counts},
         {member: _counted(field.counts) for member, field in here.items() if field.counts},
         objects,
-        msgspec.defstruct(name, quick, kw_only=True, frozen=True, gc=False),
+        struct,
+        None if required else struct(),
         _patient((*here, *objects, *others)),
     )
 
@@ -80,12 +87,6 @@ def _quick_member(member: str, field: Field) -> tuple[Any, ...]:
         return member, list[entry] | None, None  # type: ignore[valid-type]
     type_ = _MEMBER_TYPES[field.type]
     return (member, type_) if field.name in REQUIRED else (member, type_ | None, None)
-
-
-def _quick_object(member: str, shape: Shape, leaves: Leaves) -> tuple[Any, ...]:
-    if any(field.name in REQUIRED for field in leaves.values()):
-        return member, shape.quick
-    return member, shape.quick, shape.quick()  # an empty object reads like none at all
 
 
 def _counted(member: str) -> Counted:

@@ -57,7 +57,9 @@ class _Rule(BaseModel):
 def _rules() -> tuple[_Rule, ...]:
     raw = tomllib.loads(_RULES_FILE.read_text(encoding="utf-8"))
     return tuple(
-        _Rule(**{("account_class" if key == "class" else key): value for key, value in rule.items()})
+        _Rule(
+            **{("account_class" if key == "class" else key): value for key, value in rule.items()}
+        )
         for rule in raw["rule"]
     )
 

@@ -62,9 +62,7 @@ FIELDS: tuple[Field, ...] = (
     Field("author_id", "INT64", payload=("pull_request.user.id", "issue.user.id")),
     Field("author_login", "STRING", payload=("pull_request.user.login", "issue.user.login")),
     Field("author_type", "STRING", payload=("pull_request.user.type", "issue.user.type")),
-    Field(
-        "actor_type", "STRING", payload=("comment.user.type", "review.user.type", "sender.type")
-    ),
+    Field("actor_type", "STRING", payload=("comment.user.type", "review.user.type", "sender.type")),
     Field("merged", "BOOL", payload=("pull_request.merged",)),
     Field("additions", "INT64", payload=("pull_request.additions",)),
     Field("deletions", "INT64", payload=("pull_request.deletions",)),

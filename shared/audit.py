@@ -76,9 +76,7 @@ def trail(services: Services, *, after: str | None = None, limit: int = 100) -> 
 
 def authentication_failed(services: Services, caller: Caller, reason: str) -> None:
     """Put a refused attempt to authenticate on the trail."""
-    services.documents.write(
-        [record(services, caller, "auth.refused", ("key", "unknown"), reason)]
-    )
+    services.documents.write([record(services, caller, "auth.refused", ("key", "unknown"), reason)])
 
 
 def fields_of(model: BaseModel) -> Fields:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -105,7 +106,7 @@ def _lines(rows: pa.Table, before: Ranks) -> tuple[list[str], str]:
     totals = {
         entry["values"]: entry["counts"] for entry in pc.value_counts(rows["class"]).to_pylist()
     }
-    columns: dict[str, list[object]] = {name: rows[name].to_pylist() for name in rows.column_names}
+    columns: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in rows.column_names}
     counts = zip(*(columns[name] for name in COUNT_COLUMNS.values()), strict=True)
     movement, movement_all = _movements(columns, before)
     encode_text = msgspec.json.Encoder().encode
@@ -129,32 +130,30 @@ def _lines(rows: pa.Table, before: Ranks) -> tuple[list[str], str]:
     )
     for id_, class_, login, score, repositories, rank, above, rank_all, above_all, c, m, ma in walk:
         in_class = totals[class_]
-        hundredths = (score + 5) // 10  # type: ignore[operator]
-        percentile = percentile_hundredths(above, in_class)  # type: ignore[arg-type]
-        overall = percentile_hundredths(above_all, total)  # type: ignore[arg-type]
+        hundredths = (score + 5) // 10
+        percentile = percentile_hundredths(above, in_class)
+        overall = percentile_hundredths(above_all, total)
         digest.update((_CANONICAL % (id_, class_, *c, score, rank)).encode())
         lines.append(
             _ROW
             % (
                 rank, id_, encode_text(login).decode(), id_, class_,
                 hundredths // 100, hundredths % 100, percentile // 100, percentile % 100,
-                band(above, in_class) or "null", m, repositories, *c,  # type: ignore[arg-type]
+                band(above, in_class) or "null", m, repositories, *c,
                 rank_all, overall // 100, overall % 100,
-                band(above_all, total) or "null", ma,  # type: ignore[arg-type]
+                band(above_all, total) or "null", ma,
             )
         )  # fmt: skip
     return lines, digest.hexdigest()
 
 
 def _movements(
-    columns: Mapping[str, Sequence[object]], before: Ranks
+    columns: Mapping[str, Sequence[Any]], before: Ranks
 ) -> tuple[Iterator[str], Iterator[str]]:
     """The movement objects of every row as JSON text: in its class, and over all."""
 
     def text(id_: int, rank: int, previous: int | None) -> str:
-        moved, by = change(
-            rank, previous, seen_before=previous is None and before.seen_before(id_)
-        )
+        moved, by = change(rank, previous, seen_before=previous is None and before.seen_before(id_))
         return f'{{"change":"{moved}","by":{by},"previous":{previous or "null"}}}'
 
     places = before.places
@@ -163,14 +162,14 @@ def _movements(
         for id_, class_, rank in zip(
             columns["contributor_id"], columns["class"], columns["rank"], strict=True
         ):
-            place = places.get(id_)  # type: ignore[call-overload]
-            same = place is not None and place[0] == _CLASS_NUMBER[class_]  # type: ignore[index]
-            yield text(id_, rank, place[1] if same else None)  # type: ignore[arg-type]
+            place = places.get(id_)
+            same = place and place[0] == _CLASS_NUMBER[class_]
+            yield text(id_, rank, place[1] if place and same else None)
 
     def overall() -> Iterator[str]:
         for id_, rank in zip(columns["contributor_id"], columns["rank_all"], strict=True):
-            place = places.get(id_)  # type: ignore[call-overload]
-            yield text(id_, rank, place[2] if place else None)  # type: ignore[arg-type]
+            place = places.get(id_)
+            yield text(id_, rank, place[2] if place else None)
 
     return in_class(), overall()
 
@@ -192,7 +191,7 @@ def _index(
     )
     by_id = keyed.sort_by("contributor_id")
     by_login = keyed.sort_by([("login", "ascending"), ("contributor_id", "ascending")])
-    first: dict[str, list[object]] = {"id": [], "login": []}
+    first: dict[str, list[Any]] = {"id": [], "login": []}
     for part, key, table in (("id", "contributor_id", by_id), ("login", "login", by_login)):
         for number, offset in enumerate(range(0, table.num_rows, INDEX_ENTRIES)):
             piece = table.slice(offset, INDEX_ENTRIES)
@@ -205,7 +204,7 @@ def _index(
             )
             bodies[part_path(edition, part, number)] = pack(msgspec.msgpack.encode(places))
             first[part].append(keys[0])
-    return tuple(first["id"]), tuple(first["login"])  # type: ignore[arg-type]
+    return tuple(first["id"]), tuple(first["login"])
 
 
 def _orders(rows: pa.Table, edition: str, bodies: dict[str, bytes]) -> None:
@@ -220,15 +219,15 @@ def _orders(rows: pa.Table, edition: str, bodies: dict[str, bytes]) -> None:
         if stop - start <= PAGE_ROWS and account_class != ALL_CLASSES:
             continue
         table = keyed.slice(start, stop - start)
-        named = [("rank", "rank_all", "ascending"), *sorts] if account_class == ALL_CLASSES else sorts
+        named = (
+            [("rank", "rank_all", "ascending"), *sorts] if account_class == ALL_CLASSES else sorts
+        )
         for sort, column, direction in named:
             ordered = table.take(
                 pc.sort_indices(table, sort_keys=[(column, direction), ("rank_all", "ascending")])
             )
             for number, offset in enumerate(range(0, ordered.num_rows, ORDER_ENTRIES)):
                 piece = ordered.slice(offset, ORDER_ENTRIES)
-                order = Order(
-                    bytes(piece["class_number"].to_pylist()), piece["rank"].to_pylist()
-                )
+                order = Order(bytes(piece["class_number"].to_pylist()), piece["rank"].to_pylist())
                 path = part_path(edition, f"order.{account_class}.{sort}", number)
                 bodies[path] = pack(msgspec.msgpack.encode(order))

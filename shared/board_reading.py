@@ -221,7 +221,7 @@ class BoardReader:
                 for login, class_number, rank, rank_all in zip(
                     index.keys, index.class_numbers, index.ranks, index.ranks_all, strict=True
                 )
-                if text in login and CLASSES[class_number] in wanted_classes  # type: ignore[operator]
+                if text in login and CLASSES[class_number] in wanted_classes
             ]
         if wanted.sort not in ("rank", "score", "username"):
             raise Rejected(
@@ -243,11 +243,11 @@ class BoardReader:
         part, key, firsts = (
             ("login", login, head.first_logins) if login else ("id", github_id, head.first_ids)
         )
-        number = bisect.bisect_right(firsts, key) - 1  # type: ignore[type-var]
+        number = bisect.bisect_right(firsts, key) - 1
         if number < 0:
             return None
         index = self._index(head, part, number)
-        at = bisect.bisect_left(index.keys, key)  # type: ignore[type-var]
+        at = bisect.bisect_left(index.keys, key)
         if at == len(index.keys) or index.keys[at] != key:
             return None
         return CLASSES[index.class_numbers[at]].value, index.ranks[at]
@@ -304,7 +304,7 @@ class BoardReader:
         return Head.model_validate_json(document.body)
 
 
-class _Gone(Exception):  # noqa: N818 - never leaves this module
+class _Gone(Exception):
     """A part was retired while it was wanted."""
 
 

@@ -151,7 +151,7 @@ class Places(msgspec.Struct, frozen=True, array_like=True):
     ``class_numbers`` holds one byte an entry, a position in ``CLASSES``.
     """
 
-    keys: list[int] | list[str]
+    keys: list[Any]
     class_numbers: bytes
     ranks: list[int]
     ranks_all: list[int]

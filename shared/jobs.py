@@ -30,7 +30,17 @@ from shared.errors import (
     Severity,
 )
 from shared.models import iso, parse_time
-from shared.ports import Document, DocumentPage, Json, Operator, Query, Queue, Task, Transaction, Write
+from shared.ports import (
+    Document,
+    DocumentPage,
+    Json,
+    Operator,
+    Query,
+    Queue,
+    Task,
+    Transaction,
+    Write,
+)
 
 log = structlog.get_logger()
 
@@ -238,7 +248,9 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
         if now is not None:
             progress = Progress(done=done, total=total, message=message)
             lease = iso(services.now() + _lease(services))
-            transaction.write(stored(now.model_copy(update={"progress": progress, "due_at": lease})))
+            transaction.write(
+                stored(now.model_copy(update={"progress": progress, "due_at": lease}))
+            )
 
     services.documents.transact(update)
     log.info("scrape_progress", done=done, total=total, message=message)
@@ -420,9 +432,7 @@ def _advance(
     return services.documents.transact(move)
 
 
-def _fail_for_good(
-    services: Services, transaction: Transaction, job: Job, error: JobError
-) -> Job:
+def _fail_for_good(services: Services, transaction: Transaction, job: Job, error: JobError) -> Job:
     writes = _freed(transaction, job)
     writes += _ended(services, transaction, job, RepositoryStatus.ERROR, error.message)
     failed = job.model_copy(

@@ -125,7 +125,5 @@ def parse_time(text: str) -> datetime:
             details={"value": text[:60]},
         ) from error
     if moment.tzinfo is None:
-        raise Rejected(
-            f"{text[:60]!r} has no offset. Add Z for UTC.", details={"value": text[:60]}
-        )
+        raise Rejected(f"{text[:60]!r} has no offset. Add Z for UTC.", details={"value": text[:60]})
     return moment.astimezone(UTC)

@@ -121,9 +121,7 @@ class Documents(Protocol):
 
     def query(self, query: Query) -> DocumentPage: ...
 
-    def watch(
-        self, collection: str, on_change: Callable[[Sequence[Document]], None]
-    ) -> Watch:
+    def watch(self, collection: str, on_change: Callable[[Sequence[Document]], None]) -> Watch:
         """Call ``on_change`` with documents created or changed from now on, in order of change.
 
         Several changes of one document may be folded into the last. Deletions are not reported.

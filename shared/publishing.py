@@ -29,7 +29,7 @@ from shared.boards import (
     unpack,
 )
 from shared.errors import Conflict, IntegrityError, NotFound
-from shared.models import iso
+from shared.models import WINDOW_DAYS, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
 from shared.receipts import Inputs, Receipt
 from shared.tables import COUNT_COLUMNS
@@ -94,6 +94,12 @@ class Publisher:
         head = self._succeed(kept, current)
         self._flip(head, current)
         return head
+
+    def withdraw(self, board: str) -> None:
+        """Take a board away: its pointers first, then every generation. Safe to repeat."""
+        for window in WINDOW_DAYS:
+            self._documents.write([Write(pointer_path(board, window), None)])
+            self._remove(board, window, lambda _old: True)
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -207,20 +213,27 @@ class Publisher:
         self._documents.transact(flip)
 
     def _retire(self, head: Head) -> None:
-        """Remove generations that are not kept any more, parts first."""
+        """Remove generations that are not kept any more, and unfinished ones without a writer."""
         keep = {head.edition, *head.kept}
         abandoned = iso(self._now() - _ABANDONED_AFTER)
-        page = self._documents.query(
-            Query("board_generations", (("slot", "==", f"{head.board}~{head.window}"),))
-        )
-        for document in page.documents:
-            old = _head(document)
+
+        def is_due(document: Document) -> bool:
+            if document.path.rsplit("~", 1)[1] in keep:
+                return False
             unfinished = document.fields["state"] == "writing"
-            if old.edition in keep or (unfinished and old.published_at > abandoned):
-                continue
-            doomed = list(old.digests)
-            for start in range(0, len(doomed), 500):
-                self._documents.write([Write(path, None) for path in doomed[start : start + 500]])
+            return not unfinished or str(document.fields["published_at"]) < abandoned
+
+        self._remove(head.board, head.window, is_due)
+
+    def _remove(self, board: str, window: str, is_due: Callable[[Document], bool]) -> None:
+        """Remove generations of a board: parts first, so that a kill leaves the list of them."""
+        page = self._documents.query(
+            Query("board_generations", (("slot", "==", f"{board}~{window}"),))
+        )
+        for document in filter(is_due, page.documents):
+            paths = list(_head(document).digests)
+            for start in range(0, len(paths), 500):
+                self._documents.write([Write(path, None) for path in paths[start : start + 500]])
             self._documents.write([Write(document.path, None)])
 
     def _kept_after(self, current: Head | None, generation: str) -> tuple[str, ...]:
@@ -259,7 +272,7 @@ class Publisher:
         if not head.indexed:
             for path in sorted(_page_paths(head)):
                 for row in all_rows(self._read_back(path, head.digests)):
-                    number = CLASSES.index(row.account_class)  # type: ignore[arg-type]
+                    number = CLASSES.index(row.account_class)
                     places[row.github_id] = (number, row.rank, row.overall.rank)
             return places
         for number in range(len(head.first_ids)):
@@ -267,7 +280,7 @@ class Publisher:
             index = msgspec.msgpack.decode(unpack(body), type=Places)
             places.update(
                 zip(
-                    index.keys,  # type: ignore[arg-type]
+                    index.keys,
                     zip(index.class_numbers, index.ranks, index.ranks_all, strict=True),
                     strict=True,
                 )
@@ -310,5 +323,3 @@ def _batches(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
         size += length
     if batch:
         yield batch
-
-

@@ -130,9 +130,7 @@ def request_scrape(
     Raises NotFound, Conflict for a disabled repository.
     """
     type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
-    job = jobs.new(
-        services, caller, type_, Stage.SCRAPE, queue, repository=(name.full, name.key)
-    )
+    job = jobs.new(services, caller, type_, Stage.SCRAPE, queue, repository=(name.full, name.key))
 
     def ask(transaction: Transaction) -> tuple[Job, bool]:
         document = transaction.get(f"repositories/{name.key}")
@@ -177,9 +175,7 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
     def take(transaction: Transaction) -> Repository:
         document = transaction.get(f"repositories/{name.key}")
         if document is None:
-            raise NotFound(
-                f"{name.full} is not registered.", details={"repository": name.full}
-            )
+            raise NotFound(f"{name.full} is not registered.", details={"repository": name.full})
         repository = read(document)
         transaction.write(Write(document.path, None))
         transaction.write(
@@ -252,9 +248,9 @@ def refresh_stale(services: Services, limit: int) -> list[Job]:
     for repository in waiting:
         _mark_stale(services, repository)
     return [
-        request_scrape(
-            services, RepositoryName.parse(r.name), SYSTEM, full=False, queue="default"
-        )[0]
+        request_scrape(services, RepositoryName.parse(r.name), SYSTEM, full=False, queue="default")[
+            0
+        ]
         for r in waiting[:limit]
     ]
 

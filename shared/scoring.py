@@ -21,9 +21,7 @@ from shared.models import Kind
 Points = Annotated[Decimal, Field(ge=0, le=1000, decimal_places=3)]
 Factor = Annotated[Decimal, Field(ge=0, le=1, decimal_places=3)]
 
-_BY_PULL_REQUEST = frozenset(
-    {Kind.PR_OPENED, Kind.PR_MERGED, Kind.LINES_ADDED, Kind.LINES_DELETED}
-)
+_BY_PULL_REQUEST = frozenset({Kind.PR_OPENED, Kind.PR_MERGED, Kind.LINES_ADDED, Kind.LINES_DELETED})
 _BY_MERGE = _BY_PULL_REQUEST - {Kind.PR_OPENED}
 
 
@@ -97,8 +95,11 @@ class RuleSet(_Rules):
     @property
     def by_counts(self) -> bool:
         """True if the counts of a board alone give its scores: no modifier is set."""
-        return not self.daily_caps and not self.minimum_pr_size and not self.decay and (
-            self.self_merge_factor == 1
+        return (
+            not self.daily_caps
+            and not self.minimum_pr_size
+            and not self.decay
+            and (self.self_merge_factor == 1)
         )
 
     def _kinds(self) -> list[dict[str, object]]:

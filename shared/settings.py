@@ -17,7 +17,9 @@ class Settings(BaseModel):
     backend: Literal["local", "gcp"] = Field(
         default="local", description="local: everything on this machine; gcp: Google Cloud"
     )
-    data_dir: Path = Field(default=Path(".data"), description="where the embedded backend keeps all")
+    data_dir: Path = Field(
+        default=Path(".data"), description="where the embedded backend keeps all"
+    )
     host: str = Field(default="127.0.0.1", description="address the server listens on")
     port: int = Field(default=8080, ge=0, le=65535, description="port the server listens on")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

@@ -81,8 +81,17 @@ def build_app(source: Path, functions: Functions, root: str) -> WsgiApp:
     """All functions under their names, and the one called ``root`` at ``/`` as well."""
     apps = {name: _app(source, *function) for name, function in functions.items()}
     return DispatcherMiddleware(
-        apps.get(root, NotFound()), {f"/{name}": app for name, app in apps.items()}
+        apps.get(root, NotFound()), {f"/{name}": _mounted(app) for name, app in apps.items()}
     )
+
+
+def _mounted(app: WsgiApp) -> WsgiApp:
+    """The app without the redirect from ``/name`` to ``/name/``, which callers take for failure."""
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return app({**environ, "PATH_INFO": environ["PATH_INFO"] or "/"}, start_response)
+
+    return call
 
 
 def _load(source: Path) -> ModuleType:

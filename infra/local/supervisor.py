@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +56,9 @@ class ServerProcess:
         """Start the child and wait until it answers. Raises Rejected if it does not come up."""
         ready, told = os.pipe()
         try:
-            self._spawn(told)
+            self._process = self._spawn(told)
+            self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+            self._watcher.start()
             os.close(told)
             if not _told(ready, within):
                 self.stop()
@@ -64,8 +68,6 @@ class ServerProcess:
                 )
         finally:
             os.close(ready)
-        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
-        self._watcher.start()
 
     def stop(self, grace: timedelta = timedelta(seconds=6)) -> None:
         """End the child: asked first, killed after ``grace``. Idempotent."""
@@ -73,20 +75,15 @@ class ServerProcess:
             if self._stopping.is_set():
                 return
             self._stopping.set()
-        process = self._process
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(grace.total_seconds())
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        if self._watcher is not None:
+        if self._process is not None and self._watcher is not None:
+            self._process.terminate()
+            self._watcher.join(grace.total_seconds())
+            self._process.kill()
             self._watcher.join()
         os.close(self._lifeline)
         os.close(self._parent_fd)
 
-    def _spawn(self, ready_fd: int) -> None:
+    def _spawn(self, ready_fd: int) -> subprocess.Popen[bytes]:
         plan = replace(
             self._plan,
             listen_fd=self._listener.fileno(),
@@ -94,7 +91,7 @@ class ServerProcess:
             parent_fd=self._parent_fd,
         )
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._process = subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "infra.local.serving", plan.to_json()],
             env={**os.environ, **self._environment, "PYTHONPATH": os.pathsep.join(paths)},
             pass_fds=(plan.listen_fd, plan.ready_fd, plan.parent_fd),
@@ -107,7 +104,7 @@ class ServerProcess:
         pause = 0.1
         while self._process is not None:
             began = time.monotonic()
-            code = self._process.wait()
+            code = _reap(self._process)
             if self._stopping.is_set():
                 return
             steady = time.monotonic() - began > _STEADY_SECONDS
@@ -122,8 +119,17 @@ class ServerProcess:
     def _respawn(self) -> None:
         unread, told = os.pipe()
         os.close(unread)
-        self._spawn(told)
+        self._process = self._spawn(told)
         os.close(told)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a child and of what it left behind; returns its exit status."""
+    # While it is not reaped its id names its own process group and no other.
+    with contextlib.suppress(ChildProcessError, ProcessLookupError, PermissionError):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def _told(ready_fd: int, within: timedelta) -> bool:

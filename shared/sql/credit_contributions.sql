@@ -34,6 +34,7 @@ namings AS (
     number,
     created_at,
     event_id,
+    author_id IS NOT NULL AS is_named,
     IF(author_id IS NULL, actor_id, author_id) AS author_id,
     IF(author_id IS NULL, actor_login, author_login) AS author_login,
     IF(author_id IS NULL, actor_type, author_type) AS author_type
@@ -51,7 +52,7 @@ authors AS (
   FROM namings
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY repo_id, number ORDER BY created_at, event_id, author_id
+    PARTITION BY repo_id, number ORDER BY is_named DESC, created_at, event_id, author_id
   ) = 1
 ),
 

@@ -148,7 +148,10 @@ def test_an_address_that_is_not_ours_is_reported_with_the_setting_that_changes_i
 def test_functions_that_do_not_load_are_reported(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('half-written')")
-    with pytest.raises(Rejected, match=r"broken\.py"), running_server(plan(tmp_path, source=broken)):
+    with (
+        pytest.raises(Rejected, match=r"broken\.py"),
+        running_server(plan(tmp_path, source=broken)),
+    ):
         pass
 
 

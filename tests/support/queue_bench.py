@@ -14,7 +14,7 @@ from infra.local.tasks import SqliteTasks
 from tests.support.manual_clock import ManualClock
 from tests.support.receiver import Receiver
 
-SECRET = "s3cret"  # noqa: S105
+SECRET = "s3cret"
 _SOON = timedelta(seconds=20)
 
 

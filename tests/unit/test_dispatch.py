@@ -258,9 +258,7 @@ def test_waits_double_then_grow_evenly_up_to_the_longest(retry: Retry, waits: li
     assert found == waits
 
 
-@given(
-    st.integers(1, 100), st.integers(0, 20), st.floats(0.01, 100), st.floats(0.01, 10_000)
-)
+@given(st.integers(1, 100), st.integers(0, 20), st.floats(0.01, 100), st.floats(0.01, 10_000))
 def test_waits_never_shrink_and_never_exceed_the_longest(
     failures: int, doublings: int, shortest: float, longest: float
 ) -> None:

@@ -1,0 +1,51 @@
+"""Boards: Pub/Sub says what changed, Cloud Tasks carries out the recalculation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import functions_framework
+from cloudevents.http import CloudEvent
+from flask import Request
+
+from functions import edge
+from shared import jobs, recalculation
+from shared.context import Services
+
+
+@functions_framework.cloud_event
+def recalculate_leaderboards(event: CloudEvent) -> None:
+    """Turn a scraped repository, or a changed board, into a named task."""
+    edge.event(event, _enqueue)
+
+
+@functions_framework.http
+def recalculate_board(request: Request) -> tuple[str, int]:
+    """Publish the boards that a job asks for."""
+    return edge.task(request, _step)
+
+
+@functions_framework.http
+def recalculate_global_leaderboard(request: Request) -> tuple[str, int]:
+    """Cloud Scheduler: bring the global boards up to date; unchanged facts publish nothing."""
+    return edge.task(request, lambda services, _: recalculation.request_global(services))
+
+
+def _enqueue(services: Services, data: Mapping[str, Any]) -> None:
+    if "job_id" in data:
+        jobs.dispatch(services, jobs.get(services, data["job_id"]))
+    else:
+        recalculation.request_global(services)
+
+
+def _step(services: Services, delivery: edge.Delivery) -> None:
+    body = delivery.body
+    job = jobs.run(
+        services,
+        body["job_id"],
+        body["dispatch"],
+        delivery.name,
+        lambda running: recalculation.recalculate(services, running),
+    )
+    recalculation.announce(services, job)

@@ -1,0 +1,28 @@
+"""Cloud Tasks: one step of one scrape."""
+
+from __future__ import annotations
+
+import functions_framework
+from flask import Request
+
+from functions import edge
+from shared import jobs, scraping
+from shared.context import Services
+
+
+@functions_framework.http
+def scrape_repository(request: Request) -> tuple[str, int]:
+    """Scrape a job's repository and tell those who wait for it."""
+    return edge.task(request, _step)
+
+
+def _step(services: Services, delivery: edge.Delivery) -> None:
+    body = delivery.body
+    job = jobs.run(
+        services,
+        body["job_id"],
+        body["dispatch"],
+        delivery.name,
+        lambda running: scraping.scrape(services, running),
+    )
+    scraping.announce(services, job)

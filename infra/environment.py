@@ -1,0 +1,43 @@
+"""Settings from the environment: the variables of ``.env.example``, in capitals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from shared.errors import Rejected
+from shared.settings import Settings
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings that are set; empty ones count as unset.
+
+    Raises Rejected naming every variable that is wrong and why.
+    """
+    values = {
+        name: environment[name.upper()]
+        for name in Settings.model_fields
+        if environment.get(name.upper())
+    }
+    parsed: dict[str, object] = dict(values)
+    if "retry_seconds" in values:
+        parsed["retry_seconds"] = [part.strip() for part in values["retry_seconds"].split(",")]
+    try:
+        return Settings.model_validate(parsed)
+    except ValidationError as error:
+        problems = [
+            f"{str(problem['loc'][0]).upper()}={values.get(str(problem['loc'][0]), '')!r}: "
+            f"{problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise Rejected("The settings are wrong. " + "; ".join(problems)) from error
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, for a process that is started with them."""
+    dumped = settings.model_dump(mode="json", exclude_none=True)
+    return {
+        name.upper(): ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in dumped.items()
+    }

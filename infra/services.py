@@ -1,0 +1,65 @@
+"""The one place that chooses a backend and puts the ports together."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from functools import cache
+
+from infra.clock import Clock, utc_now
+from infra.environment import settings_from
+from shared.board_reading import BoardReader
+from shared.context import Services
+from shared.errors import Rejected
+from shared.publishing import Publisher
+from shared.settings import Settings
+
+
+@cache
+def services() -> Services:
+    """This process's services, made from the environment on first use."""
+    return build(settings_from(os.environ))
+
+
+def build(settings: Settings, clock: Clock = utc_now) -> Services:
+    """Services on the backend that the settings name. Raises Rejected for one that is not there."""
+    if settings.backend == "gcp":
+        raise Rejected(
+            "BACKEND=gcp is not part of this version: only the embedded backend is. "
+            "Set BACKEND=local."
+        )
+    return _local(settings, clock)
+
+
+def _local(settings: Settings, clock: Clock) -> Services:
+    # Imported here, so that another backend never loads DuckDB.
+    from infra.local.deliveries import DeliveryStore
+    from infra.local.documents import SqliteDocuments
+    from infra.local.events import SqliteEvents
+    from infra.local.tasks import SqliteTasks
+    from infra.local.warehouse import LocalWarehouse
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = DeliveryStore(settings.data_dir / "queues.sqlite", clock)
+    documents = SqliteDocuments(settings.data_dir / "documents.sqlite")
+    return Services(
+        settings=settings,
+        documents=documents,
+        warehouse=LocalWarehouse(
+            settings.data_dir / "warehouse", now=clock, memory_mb=settings.query_memory_mb
+        ),
+        tasks=SqliteTasks(store),
+        events=SqliteEvents(store),
+        boards=BoardReader(documents, now=clock),
+        publisher=Publisher(documents, now=clock, keep=settings.keep_generations),
+        now=clock,
+        new_id=new_id,
+        jitter=random.random,
+    )
+
+
+def new_id() -> str:
+    """A unique id of 23 letters and digits that sorts by the time it was made."""
+    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(6)}"

@@ -1,0 +1,240 @@
+"""What was captured, what is missing: with every board, row and explanation.
+
+Source of the eras and of the known outages: measurements of GH Archive against GitHub itself,
+gathered in November 2026 (docs/sources.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from shared.models import Window, iso, parse_time
+from shared.ports import Unit
+
+HOUR = timedelta(hours=1)
+
+KNOWN_OUTAGES: tuple[tuple[datetime, datetime], ...] = (
+    (datetime(2020, 8, 21, 9, tzinfo=UTC), datetime(2020, 8, 22, tzinfo=UTC)),
+    (datetime(2021, 8, 25, tzinfo=UTC), datetime(2021, 8, 28, tzinfo=UTC)),
+    (datetime(2021, 10, 22, tzinfo=UTC), datetime(2021, 10, 27, tzinfo=UTC)),
+    (datetime(2025, 10, 9, tzinfo=UTC), datetime(2025, 10, 14, tzinfo=UTC)),
+)
+"""Times that GH Archive itself does not have, [from, until)."""
+
+REVIEWS_BEGIN = datetime(2020, 8, 1, tzinfo=UTC)
+CAPTURE_FADES = datetime(2025, 5, 24, tzinfo=UTC)
+PAYLOADS_TRIMMED = datetime(2025, 10, 7, tzinfo=UTC)
+
+MAX_HOLES = 50
+"""Holes that a coverage lists; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The hours of which there is data, and the end of the last. Times are hour starts, UTC."""
+
+    hours: frozenset[datetime]
+    as_of: datetime | None
+    broken: int = 0
+    refused: int = 0
+
+    @property
+    def begin(self) -> datetime | None:
+        return min(self.hours, default=None)
+
+
+def captured(units: Iterable[Unit]) -> Captured:
+    """What the event units cover together, from what their writers noted of them.
+
+    A file named by its hour covers that hour if it has a valid row; any other file covers the
+    days, within its first and last hour, of which it has rows: a day without any is a hole.
+    ``as_of`` is the end of the hour of the latest event, so it does not depend on file names.
+    """
+    hours: set[datetime] = set()
+    latest: datetime | None = None
+    broken = refused = 0
+    for unit in units:
+        about: dict[str, Any] = dict(unit.about)
+        broken += sum(about["broken"].values())
+        refused += about["refused_before_2015"]
+        if about["last_at"] is None:
+            continue
+        latest = max(filter(None, (latest, parse_time(about["last_at"]))))
+        hours |= _covered(about)
+    return Captured(
+        frozenset(hours), None if latest is None else _next_hour(latest), broken, refused
+    )
+
+
+def _covered(about: dict[str, Any]) -> set[datetime]:
+    begin, end = (parse_time(border) for border in about["claims"])
+    seen = {parse_time(hour) for hour in about["hours"]}
+    if end - begin <= HOUR:
+        return {begin}
+    days: set[date] = {hour.date() for hour in seen}
+    return {hour for hour in _hours(begin, end) if hour.date() in days and not _known_outage(hour)}
+
+
+class Gap(BaseModel):
+    """Something of which a part is unknown: ``unknown`` of ``of``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unknown: int
+    of: int
+
+
+class Hole(BaseModel):
+    """A stretch of time without data, [from, until), and why."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    start: str
+    end: str
+    reason: str
+
+
+class Coverage(BaseModel):
+    """How complete a board is.
+
+    ``hours_captured`` of ``hours_expected`` hours of the window have data; ``percent`` is that
+    share with two places, as text. ``known`` counts what events say they do not know.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    start: str | None
+    end: str
+    captured_from: str | None
+    captured_until: str
+    hours_expected: int
+    hours_captured: int
+    percent: str
+    complete: bool
+    holes: tuple[Hole, ...]
+    more_holes: int = 0
+    broken_lines: int
+    pushes_without_commits: Gap
+    merges_unattributed: Gap
+    merges_without_lines: Gap
+    notes: tuple[str, ...]
+
+
+def measure(window: Window, held: Captured, gaps: pa.Table) -> Coverage:
+    """The coverage of a window. ``gaps`` are the rows of measure_gaps.sql (one a window)."""
+    row: dict[str, Any] = next((r for r in gaps.to_pylist() if r["window_name"] == window.name), {})
+    begin = window.start or held.begin or window.end
+    begin = begin.replace(minute=0, second=0, microsecond=0)
+    expected = _hours(begin, window.end)
+    holes = _holes(expected, held.hours)
+    have = sum(1 for hour in expected if hour in held.hours)
+    hundredths = have * 10_000 // len(expected) if expected else 0
+    gap = {
+        name: Gap(unknown=row.get(name, 0), of=row.get(of, 0))
+        for name, of in (
+            ("pushes_without_commits", "pushes"),
+            ("merges_unattributed", "merges"),
+            ("merges_without_lines", "merges"),
+        )
+    }
+    return Coverage(
+        source="archive",
+        start=None if window.start is None else iso(window.start),
+        end=iso(window.end),
+        captured_from=None if held.begin is None else iso(held.begin),
+        captured_until=iso(window.end),
+        hours_expected=len(expected),
+        hours_captured=have,
+        percent=f"{hundredths // 100}.{hundredths % 100:02d}",
+        complete=have == len(expected) and not any(g.unknown for g in gap.values()),
+        holes=tuple(holes[:MAX_HOLES]),
+        more_holes=max(len(holes) - MAX_HOLES, 0),
+        broken_lines=held.broken,
+        notes=_notes(begin, window.end, gap),
+        **gap,
+    )
+
+
+def together(parts: Sequence[Coverage]) -> Coverage:
+    """The coverage of a board over several repositories: the least complete times, all gaps.
+
+    Raises ValueError without any part.
+    """
+    worst = min(parts, key=lambda part: (part.hours_captured - part.hours_expected, part.end))
+
+    def total(name: str) -> Gap:
+        gaps = [getattr(part, name) for part in parts]
+        return Gap(unknown=sum(g.unknown for g in gaps), of=sum(g.of for g in gaps))
+
+    names = ("pushes_without_commits", "merges_unattributed", "merges_without_lines")
+    gaps = {name: total(name) for name in names}
+    return worst.model_copy(
+        update={
+            **gaps,
+            "end": max(part.end for part in parts),
+            "captured_until": min(part.captured_until for part in parts),
+            "complete": all(part.complete for part in parts),
+            "notes": tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        }
+    )
+
+
+def _notes(begin: datetime, end: datetime, gaps: dict[str, Gap]) -> tuple[str, ...]:
+    notes: list[str] = []
+    if begin < REVIEWS_BEGIN:
+        notes.append("The archive has no review events before August 2020.")
+    if end > CAPTURE_FADES:
+        notes.append(
+            "Since 2025-05-24 the archive misses many events: it saw 42 % of opened pull "
+            "requests in 2025-07 and 4 to 16 % in 2026."
+        )
+    if end > PAYLOADS_TRIMMED:
+        notes.append("Since 2025-10-07 archive payloads carry no commits, merge authors or lines.")
+    if gaps["pushes_without_commits"].unknown:
+        notes.append(
+            f"{gaps['pushes_without_commits'].unknown} pushes do not say how many commits they "
+            "brought; their commits are unknown, not zero."
+        )
+    if gaps["merges_unattributed"].unknown:
+        notes.append(
+            f"{gaps['merges_unattributed'].unknown} merges name no author and count for nobody."
+        )
+    return tuple(notes)
+
+
+def _holes(expected: Sequence[datetime], have: frozenset[datetime]) -> list[Hole]:
+    holes: list[Hole] = []
+    run: list[datetime] = []
+    for hour in [*expected, None]:
+        missing = hour is not None and hour not in have
+        if hour is not None and missing and (not run or _why(run[-1]) == _why(hour)):
+            run.append(hour)
+            continue
+        if run:
+            holes.append(Hole(start=iso(run[0]), end=iso(run[-1] + HOUR), reason=_why(run[0])))
+        run = [hour] if hour is not None and missing else []
+    return holes
+
+
+def _why(hour: datetime) -> str:
+    return "known outage of the archive" if _known_outage(hour) else "not captured"
+
+
+def _known_outage(hour: datetime) -> bool:
+    return any(begin <= hour < end for begin, end in KNOWN_OUTAGES)
+
+
+def _hours(begin: datetime, end: datetime) -> list[datetime]:
+    count = max(int((end - begin) / HOUR), 0)
+    return [begin + n * HOUR for n in range(count)]
+
+
+def _next_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0) + HOUR

@@ -1,0 +1,285 @@
+"""From contributions to published boards: standings of a repository, its boards, the global ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import structlog
+
+from shared import jobs, repositories, rule_sets
+from shared.accounts import Account, Classifier
+from shared.boards import GLOBAL, repository_board
+from shared.canonical import canonical_json, fingerprint
+from shared.context import SYSTEM, Caller, Services
+from shared.coverage import Coverage, captured, measure, together
+from shared.errors import NotFound, RetryLater
+from shared.jobs import Job, JobType, Stage
+from shared.models import Window, iso, parse_time, published_windows
+from shared.ports import Json, Transaction, Unit, Write
+from shared.publishing import Draft, Published
+from shared.receipts import Inputs, facts_digest, window_text
+from shared.repositories import Repository, unit_name
+from shared.rule_sets import Versioned
+from shared.statements import method_digest
+from shared.tables import Dataset
+
+log = structlog.get_logger()
+
+CHANGED = "leaderboard-changed"
+"""Topic: boards of a repository were published or one was removed. Data: board."""
+
+_STATE = "state/global"
+
+
+def recalculate(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
+    """The step of the stages BOARDS and GLOBAL."""
+    log.info("leaderboard_recalc_started", stage=job.stage.value)
+    if job.stage is Stage.GLOBAL:
+        result: dict[str, Json] = recalculate_global(services, job)
+    else:
+        result = _recalculate_one(services, job)
+    log.info("leaderboard_recalc_completed", stage=job.stage.value)
+    return None, result
+
+
+def announce(services: Services, job: Job | None) -> None:
+    """After the step: a repository's new boards change the global ones."""
+    if job is not None and job.ended and job.stage is Stage.BOARDS:
+        services.events.publish(CHANGED, {"board": job.repository or ""}, {})
+
+
+# --- a repository -----------------------------------------------------------------------------
+
+
+def _recalculate_one(services: Services, job: Job) -> dict[str, Json]:
+    (document,) = services.documents.get(f"repositories/{job.repository_key}")
+    if document is None:
+        raise NotFound(f"{job.repository} is not registered any more.")
+    repository = repositories.read(document)
+    jobs.report(services, job, 2, 3, "publishing boards")
+    published = recalculate_repository(services, repository)
+    return {"boards": {p.head.window: p.head.generation for p in published}}
+
+
+def recalculate_repository(services: Services, repository: Repository) -> list[Published]:
+    """Count, score, rank and publish a repository's boards from its contributions.
+
+    Raises NotFound before its first scrape.
+    """
+    if repository.github_id is None:
+        raise NotFound(f"{repository.name} was not scraped yet.")
+    rules = rule_sets.current(services)
+    standings = count(services, repository.github_id, rules)
+    drafts = drafts_of(
+        services,
+        repository_board(repository.github_id),
+        repository.name,
+        (standings,),
+        rules,
+    )
+    return [services.publisher.publish(draft) for draft in drafts]
+
+
+def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
+    """Bring a repository's standings up to its contributions and the rules.
+
+    What the unit notes of itself: the facts' digest, as-of time, rules, and its coverage.
+    """
+    for _ in range(3):
+        contributions = _unit(services, Dataset.CONTRIBUTIONS, repo_id)
+        as_of = parse_time(str(contributions.about["as_of"]))
+        held = captured(services.warehouse.units(Dataset.EVENTS))
+        about: dict[str, Json] = {
+            "repo_id": repo_id,
+            "as_of": iso(as_of),
+            "contributions": contributions.digest,
+            "captured": fingerprint([iso(hour) for hour in sorted(held.hours)]),
+            "rules": rules.rules.digest,
+            "method": method_digest(),
+        }
+        existing = find_unit(services, Dataset.STANDINGS, repo_id)
+        if existing is not None and about.items() <= dict(existing.about).items():
+            return existing
+        windows = published_windows(as_of)
+        digest = services.warehouse.query("digest_contributions", {"repo_id": repo_id})
+        gaps = services.warehouse.query(
+            "measure_gaps", {"repo_id": repo_id, "windows": windows_parameter(windows)}
+        )
+        about["facts"] = fingerprint(digest.to_pylist())
+        about["coverage"] = {
+            window.name: measure(window, held, gaps).model_dump(mode="json") for window in windows
+        }
+        unit = services.warehouse.derive(
+            "count_standings",
+            {
+                "repo_ids": [repo_id],
+                "windows": windows_parameter(windows),
+                "rule_set": rules.rules.parameter,
+            },
+            Dataset.STANDINGS,
+            unit_name(repo_id),
+            about,
+        )
+        # A scrape that came between has replaced what was digested: then once more.
+        if _unit(services, Dataset.CONTRIBUTIONS, repo_id).digest == contributions.digest:
+            return unit
+    raise RetryLater(f"The contributions of repository {repo_id} keep changing.")
+
+
+# --- boards -----------------------------------------------------------------------------------
+
+
+def drafts_of(
+    services: Services,
+    board: str,
+    name: str,
+    standings: tuple[Unit, ...],
+    rules: Versioned,
+    only: str | None = None,
+) -> list[Draft]:
+    """The drafts of a board over some repositories' standings, a window each (or ``only`` one)."""
+    repo_ids = sorted(int(str(unit.about["repo_id"])) for unit in standings)
+    as_of = max(parse_time(str(unit.about["as_of"])) for unit in standings)
+    facts = facts_digest(
+        [
+            (int(str(u.about["repo_id"])), str(u.about["facts"]), str(u.about["as_of"]))
+            for u in standings
+        ]
+    )
+    classifier = Classifier(rule_sets.class_overrides(services))
+    classes = _classes(services, classifier, repo_ids)
+    drafts: list[Draft] = []
+    for window in published_windows(as_of):
+        if only is not None and window.name != only:
+            continue
+        rows = services.warehouse.query(
+            "rank_board", {"repo_ids": repo_ids, "window": window.name, "classes": classes}
+        )
+        start, end = window_text(window)
+        inputs = Inputs(
+            board=board,
+            window=window.name,
+            start=start,
+            end=end,
+            facts=facts,
+            rules=rules.rules.digest,
+            method=method_digest(),
+            accounts=classifier.digest,
+        )
+        coverage = together([_coverage(unit, window) for unit in standings])
+        drafts.append(
+            Draft(name, rows, inputs, iso(as_of), rules.version, coverage.model_dump(mode="json"))
+        )
+    return drafts
+
+
+def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
+    """Everybody who is not human, as rank_board.sql takes it."""
+    table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
+    accounts = (
+        Account(id_, login, type_)
+        for id_, login, type_ in zip(
+            *(table[name].to_pylist() for name in ("account_id", "login", "account_type")),
+            strict=True,
+        )
+    )
+    others = classifier.others(accounts)
+    return json.dumps(
+        [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
+    )
+
+
+def _coverage(unit: Unit, window: Window) -> Coverage:
+    stored = unit.about["coverage"]
+    if not isinstance(stored, dict):
+        raise TypeError(f"{unit.name} has no coverage")
+    return Coverage.model_validate(stored[window.name])
+
+
+# --- the global board -------------------------------------------------------------------------
+
+
+def request_global(services: Services, caller: Caller = SYSTEM) -> Job:
+    """Ask for the global boards to be brought up to date. Requests before it starts share one job.
+
+    Each request is noted before the job's end is looked at, so none falls between two jobs.
+    """
+    job = jobs.new(services, caller, JobType.RECALCULATE_GLOBAL, Stage.GLOBAL, "default")
+
+    def ask(transaction: Transaction) -> tuple[Job, bool]:
+        state = transaction.get(_STATE)
+        waiting = transaction.get(f"jobs/{state.fields['job']}") if state else None
+        if waiting is not None and jobs.read(waiting).state is jobs.State.QUEUED:
+            return jobs.read(waiting), False
+        transaction.write(Write(_STATE, {"job": job.id}))
+        transaction.write(jobs.stored(job))
+        return job, True
+
+    asked, created = services.documents.transact(ask)
+    if created:
+        settle = timedelta(seconds=services.settings.settle_seconds)
+        jobs.dispatch(services, asked, not_before=services.now() + settle)
+    return asked
+
+
+def recalculate_global(services: Services, job: Job | None = None) -> dict[str, Json]:
+    """Publish the global boards from the standings of all registered repositories."""
+    rules = rule_sets.current(services)
+    scraped = [r for r in repositories.everyone(services) if r.github_id is not None]
+    standings: list[Unit] = []
+    for number, repository in enumerate(scraped):
+        unit = find_unit(services, Dataset.STANDINGS, repository.github_id or 0)
+        if unit is None or unit.about["rules"] != rules.rules.digest:
+            if find_unit(services, Dataset.CONTRIBUTIONS, repository.github_id or 0) is None:
+                continue
+            recalculate_repository(services, repository)
+            unit = _unit(services, Dataset.STANDINGS, repository.github_id or 0)
+        standings.append(unit)
+        if job is not None and number % 100 == 0:
+            jobs.report(services, job, number, len(scraped) + 1, "gathering standings")
+    if not standings:
+        services.publisher.withdraw(GLOBAL)
+        return {"repositories": 0}
+    unique = {unit.name: unit for unit in standings}
+    drafts = drafts_of(services, GLOBAL, "all repositories", tuple(unique.values()), rules)
+    published = [services.publisher.publish(draft) for draft in drafts]
+    return {
+        "repositories": len(unique),
+        "boards": {p.head.window: p.head.generation for p in published},
+    }
+
+
+# --- small things -----------------------------------------------------------------------------
+
+
+def windows_parameter(windows: Iterable[Window]) -> str:
+    """Windows as the statements take them: JSON text, microseconds; an open start is 0."""
+    return canonical_json(
+        [
+            {
+                "name": w.name,
+                "start": 0 if w.start is None else micros(w.start),
+                "end": micros(w.end),
+            }
+            for w in windows
+        ]
+    ).decode()
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // timedelta(microseconds=1)
+
+
+def find_unit(services: Services, dataset: Dataset, repo_id: int) -> Unit | None:
+    name = unit_name(repo_id)
+    return next((u for u in services.warehouse.units(dataset) if u.name == name), None)
+
+
+def _unit(services: Services, dataset: Dataset, repo_id: int) -> Unit:
+    unit = find_unit(services, dataset, repo_id)
+    if unit is None:
+        raise NotFound(f"Repository {repo_id} was not scraped yet.")
+    return unit

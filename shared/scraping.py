@@ -1,0 +1,97 @@
+"""A scrape: what was captured of a repository becomes its contributions."""
+
+from __future__ import annotations
+
+import structlog
+
+from shared import jobs, repositories
+from shared.context import Services
+from shared.coverage import captured
+from shared.errors import NotFound
+from shared.jobs import Job, RepositoryStatus, Stage
+from shared.models import RepositoryName, iso
+from shared.ports import Json, Transaction
+from shared.repositories import Repository, unit_name
+from shared.tables import Dataset
+
+log = structlog.get_logger()
+
+SCRAPED = "repository-scraped"
+"""Topic: a repository's contributions were stored. Data: job_id, dispatch."""
+
+
+def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
+    """The step of stage SCRAPE. Raises NotFound if nothing captured is of that repository."""
+    repository = _begin(services, job)
+    log.info("scrape_started")
+    held = captured(services.warehouse.units(Dataset.EVENTS))
+    repo_id = repository.github_id or _find(services, repository)
+    if held.as_of is None or repo_id is None:
+        raise NotFound(
+            f"No event of {repository.name} was captured. Check the spelling, or ingest the hours "
+            "in which something happened there.",
+            details={"repository": repository.name},
+        )
+    jobs.report(services, job, 1, 3, "crediting contributions")
+    unit = services.warehouse.derive(
+        "credit_contributions",
+        {"repo_ids": [repo_id]},
+        Dataset.CONTRIBUTIONS,
+        unit_name(repo_id),
+        {"repo_id": repo_id, "as_of": iso(held.as_of), "source": "archive"},
+    )
+    name = services.warehouse.query("latest_repository_names", {"repo_ids": [repo_id]})
+    _note(services, repository, repo_id, str(name["repo_name"][0]), iso(held.as_of))
+    log.info("scrape_completed", rows=unit.rows)
+    return Stage.BOARDS, {"repo_id": repo_id, "contributions": unit.rows, "as_of": iso(held.as_of)}
+
+
+def announce(services: Services, job: Job | None) -> None:
+    """After the step: tell those who wait for the contributions."""
+    if job is not None and job.stage is Stage.BOARDS:
+        services.events.publish(SCRAPED, {"job_id": job.id, "dispatch": job.dispatches}, {})
+
+
+def _begin(services: Services, job: Job) -> Repository:
+    """The job's repository, now SCRAPING. Raises NotFound if it was removed meanwhile."""
+    if job.repository_key is None:
+        raise NotFound("This job has no repository.")
+    path = f"repositories/{job.repository_key}"
+
+    def begin(transaction: Transaction) -> Repository:
+        document = transaction.get(path)
+        if document is None:
+            raise NotFound(f"{job.repository} is not registered any more.")
+        repository = repositories.read(document)
+        scraping = repository.model_copy(
+            update={"status": RepositoryStatus.SCRAPING, "error_message": None}
+        )
+        transaction.write(repositories.stored(scraping))
+        return scraping
+
+    return services.documents.transact(begin)
+
+
+def _find(services: Services, repository: Repository) -> int | None:
+    """The id behind the name: that of the repository which bore it last."""
+    name = RepositoryName.parse(repository.name).full.lower()
+    found = services.warehouse.query("find_repositories", {"names": [name]})
+    return int(found["repo_id"][0].as_py()) if found.num_rows else None
+
+
+def _note(services: Services, repository: Repository, repo_id: int, name: str, as_of: str) -> None:
+    def note(transaction: Transaction) -> None:
+        document = transaction.get(f"repositories/{repository.key}")
+        if document is None:
+            raise NotFound(f"{repository.name} was removed meanwhile.")
+        update = {
+            "github_id": repo_id,
+            "name": name,
+            "last_scraped_at": iso(services.now()),
+            "latest_data_at": as_of,
+        }
+        transaction.write(
+            repositories.stored(repositories.read(document).model_copy(update=update))
+        )
+
+    services.documents.transact(note)
