@@ -67,7 +67,7 @@ def moment(at: int) -> datetime:
 
 
 def read_time(text: str) -> int | None:
-    """Microseconds since 1970 of an ISO 8601 time, UTC where it names no zone; None if it is none."""
+    """Microseconds since 1970 of an ISO 8601 time, UTC if it names no zone; None if it is none."""
     found = _TIME.fullmatch(text)
     if not found:
         return None

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from shared.tables import Dataset
 
 T = TypeVar("T")
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json = JsonValue
 Fields = Mapping[str, Json]
 
 # --- documents ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import pytest
 
 from shared.errors import Rejected
-from shared.ports import Queue, Task, Tasks
+from shared.ports import Json, Queue, Task, Tasks
 from tests.support.eventually import eventually
 from tests.support.receiver import Receiver
 
@@ -62,7 +62,7 @@ def _started(bench: TasksBench, number: int) -> bool:
 
 class TasksSuite:
     def test_a_task_calls_its_function_once_with_its_body(self, bench: TasksBench) -> None:
-        body = {"repository": "ä/😀", "days": [1, 2], "nested": {"none": None}}
+        body: dict[str, Json] = {"repository": "ä/😀", "days": [1, 2], "nested": {"none": None}}
         assert bench.tasks.add(Task("scrape-1", "scrape", body))
         bench.deliver()
         bench.deliver()

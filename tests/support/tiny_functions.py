@@ -1,4 +1,4 @@
-"""A deployment in small: two HTTP functions and one for events, as ``main.py`` would export them."""
+"""A deployment in small, as ``main.py`` exports it: two HTTP functions and one for events."""
 
 from __future__ import annotations
 

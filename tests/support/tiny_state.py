@@ -1,4 +1,4 @@
-"""What the tiny functions saw. A module of its own: the framework imports theirs once per function."""
+"""What the tiny functions saw. Kept apart because the framework imports theirs once for each."""
 
 from __future__ import annotations
 

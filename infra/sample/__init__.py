@@ -1,0 +1,1 @@
+"""Invented archive files that come with the project, and the program that writes them."""
