@@ -32,7 +32,7 @@ ABSENT: Literal["absent"] = "absent"
 class Document:
     """A stored document: ``collection/id``, indexed JSON fields, one unindexed body.
 
-    ``version`` is opaque and changes with every write.
+    ``version`` is opaque and changes with every write that changes something.
     """
 
     path: str
@@ -108,7 +108,10 @@ class Documents(Protocol):
         ...
 
     def write(self, writes: Sequence[Write]) -> None:
-        """Apply at most 500 writes together or none. Raises Conflict if a condition fails."""
+        """Apply at most 500 writes (10 MiB) together or none. Raises Conflict if a condition fails.
+
+        A document is named once in a batch. Lists do not hold lists directly.
+        """
         ...
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -125,7 +128,8 @@ class Documents(Protocol):
     def watch(self, collection: str, on_change: Callable[[Sequence[Document]], None]) -> Watch:
         """Call ``on_change`` with documents created or changed from now on, in order of change.
 
-        Several changes of one document may be folded into the last. Deletions are not reported.
+        Several changes of one document may be folded into the last. Deletions are not reported,
+        and what ``on_change`` raises is logged, not delivered again.
         """
         ...
 
@@ -216,7 +220,7 @@ Queue = Literal["high", "default", "low", "bulk"]
 class Task:
     """A call of a function, made at least once and perhaps late, twice or out of order.
 
-    ``name`` is unique: a task whose name was used within the last hours is not added again.
+    ``name`` is unique within its queue, and may stay taken for up to 24 hours after the task ended.
     ``function`` is the deployed name of the function that is called with ``body`` as JSON.
     """
 
@@ -231,11 +235,14 @@ class Tasks(Protocol):
     """Named tasks. Delivery repeats with backoff until the function answers 2xx."""
 
     def add(self, task: Task) -> bool:
-        """Add a task. False if its name was taken: then somebody else has asked for the same."""
+        """Add a task. False if its name was taken: then somebody else has asked for the same.
+
+        Raises Rejected for a queue, name, delay (over 30 days) or body (over 1 MiB) that cannot be.
+        """
         ...
 
     def depths(self) -> Mapping[str, int]:
-        """How many tasks wait in each queue."""
+        """How many tasks of each queue have not ended: waiting, postponed or running."""
         ...
 
 
@@ -243,5 +250,8 @@ class Events(Protocol):
     """Topics with any number of subscriptions; each gets every message at least once."""
 
     def publish(self, topic: str, data: Fields, attributes: Mapping[str, str]) -> None:
-        """Hand a message over for delivery. It is kept before this returns."""
+        """Hand a message over for delivery. It is kept before this returns.
+
+        Raises Rejected for a topic that does not exist or a message over 10 MB.
+        """
         ...

@@ -18,13 +18,10 @@ from infra.local.deliveries import DeliveryStore
 from infra.local.dispatch import Dispatcher
 from infra.local.events import SUBSCRIPTIONS, SqliteEvents, Subscription
 from infra.local.schedules import SCHEDULES, Schedule, Schedules
-from infra.local.serving import Functions, ServingPlan
+from infra.local.serving import SECRET_VARIABLE, Functions, ServingPlan
 from infra.local.supervisor import ServerProcess
 from infra.local.tasks import QUEUES, SqliteTasks, TaskQueue
 from shared.errors import Rejected
-
-SECRET_VARIABLE = "INTERNAL_SECRET"  # noqa: S105
-"""The environment variable that tells the functions the dispatcher's secret."""
 
 _START_WITHIN = timedelta(seconds=60)
 _BACKLOG = 512

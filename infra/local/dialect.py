@@ -19,7 +19,8 @@ def _membership(node: exp.Expression) -> exp.Expression:
     if unnest is None:
         return node
     (ids,) = unnest.expressions
-    return exp.In(this=node.this.copy(), query=exp.select(exp.func("UNNEST", ids.copy())).subquery())
+    wanted = exp.select(exp.func("UNNEST", ids.copy())).subquery()
+    return exp.In(this=node.this.copy(), query=wanted)
 
 
 def _whole_sum(node: exp.Expression) -> exp.Expression:

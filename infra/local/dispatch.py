@@ -11,11 +11,8 @@ import httpx
 import structlog
 
 from infra.local.deliveries import DeliveryStore
-from infra.local.lanes import Call, Delivery, Lane, Source
+from infra.local.lanes import INTERNAL_HEADER, Call, Delivery, Lane, Source
 from shared.errors import RetryLater
-
-INTERNAL_HEADER = "X-Leaderboard-Internal"
-"""The header that carries the secret which tells the dispatcher from strangers."""
 
 _GRANULARITY = 0.2
 _PURGE_EVERY = timedelta(hours=1)

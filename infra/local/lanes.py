@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+INTERNAL_HEADER = "X-Leaderboard-Internal"
+"""The header that carries the secret which tells the dispatcher from strangers."""
+
 PROJECT = "local"
 """The project id that the platform's resource names carry on this machine."""
 

@@ -6,6 +6,7 @@ Run by ``infra/local/supervisor.py`` as ``python -m infra.local.serving PLAN`` w
 from __future__ import annotations
 
 import contextlib
+import hmac
 import importlib.util
 import json
 import os
@@ -22,15 +23,20 @@ import functions_framework
 from flask import Flask
 from functions_framework import _function_registry
 from gunicorn.app.base import BaseApplication
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from infra.local.lanes import INTERNAL_HEADER
 from shared.errors import Rejected
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Functions = Mapping[str, tuple[str, str]]
 """The name under which a function is served → the name in the module, and its signature type."""
 
+SECRET_VARIABLE = "INTERNAL_SECRET"  # noqa: S105 - the name of a variable
+"""The environment variable that tells the functions' process the dispatcher's secret."""
+
+_SECRET_IN_ENVIRON = "HTTP_" + INTERNAL_HEADER.upper().replace("-", "_")
 _GRACEFUL_SECONDS = 3
 
 
@@ -78,17 +84,25 @@ def discover(source: Path) -> dict[str, tuple[str, str]]:
 
 
 def build_app(source: Path, functions: Functions, root: str) -> WsgiApp:
-    """All functions under their names, and the one called ``root`` at ``/`` as well."""
+    """The function ``root`` at ``/``, the others under their names for the platform alone."""
     apps = {name: _app(source, *function) for name, function in functions.items()}
+    public = apps.pop(root, NotFound())
     return DispatcherMiddleware(
-        apps.get(root, NotFound()), {f"/{name}": _mounted(app) for name, app in apps.items()}
+        public, {f"/{name}": _for_the_platform(app) for name, app in apps.items()}
     )
 
 
-def _mounted(app: WsgiApp) -> WsgiApp:
-    """The app without the redirect from ``/name`` to ``/name/``, which callers take for failure."""
+def _for_the_platform(app: WsgiApp) -> WsgiApp:
+    """The app as IAM would guard it: only the dispatcher, which knows the secret, gets through.
+
+    It is called without the redirect from ``/name`` to ``/name/``, which callers take for failure.
+    """
+    secret = os.environ.get(SECRET_VARIABLE, "")
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        given = environ.get(_SECRET_IN_ENVIRON, "")
+        if not secret or not hmac.compare_digest(given, secret):
+            return Forbidden("Only the platform may call this function.")(environ, start_response)
         return app({**environ, "PATH_INFO": environ["PATH_INFO"] or "/"}, start_response)
 
     return call

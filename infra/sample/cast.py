@@ -114,7 +114,12 @@ _HEAVY = (
     Account(900_000_103, "kiraquillmoor", weight=42, offset=9, homes=(2, 3)),
     # Pauses for three months and returns.
     Account(
-        900_000_104, "fennick-dray", weight=38, offset=0, homes=(0, 2), active=((0, 150), (245, 999))
+        900_000_104,
+        "fennick-dray",
+        weight=38,
+        offset=0,
+        homes=(0, 2),
+        active=((0, 150), (245, 999)),
     ),
     Account(900_000_105, "suviraelm", weight=30, offset=5, homes=(2, 4)),
     Account(
@@ -129,20 +134,11 @@ _HEAVY = (
     Account(900_000_108, "pasquill7", weight=18, offset=-3, homes=(2, 4)),
 )
 
-_REGULARS = """
-abelwick amarthorne bexhollow calderwynn corvaneyre danellow-k drummelgate elowenstrand estherquay
-farrowmint gildaspool hazelcombe-j ilsebracken iverstoke joscelinray kestrelbane-o
-""".split()
+_REGULARS = ["abelwick", "amarthorne", "bexhollow", "calderwynn", "corvaneyre", "danellow-k", "drummelgate", "elowenstrand", "estherquay", "farrowmint", "gildaspool", "hazelcombe-j", "ilsebracken", "iverstoke", "joscelinray", "kestrelbane-o"]
 
-_NEWCOMERS = "lunetteforge maddoxfell nerysdown oriolcrake pellwarden quennastead".split()
+_NEWCOMERS = ["lunetteforge", "maddoxfell", "nerysdown", "oriolcrake", "pellwarden", "quennastead"]
 
-_TAIL = """
-ravenscoombe rhoswynn saltmarrow-dev seldonpike silvanreed thistlecroft tamsinholt ulricbarrow
-umberlane verityknoll vossberge wendelmar willowmere-x wrenfallow yarrowgate yoricksand zephyrholm
-zillahcrane aldousfenn bramblewhit cinderlough dovecotebyte emberwyck fjordlinger gorsefield-t
-hollinmoss inglewort juniperash-q kelpharbour larkspindle mistralcove nettlebyre oakumdale
-pipistrelle-w quartzhaven rookwhistle skerryvane tarnbrook
-""".split()
+_TAIL = ["ravenscoombe", "rhoswynn", "saltmarrow-dev", "seldonpike", "silvanreed", "thistlecroft", "tamsinholt", "ulricbarrow", "umberlane", "verityknoll", "vossberge", "wendelmar", "willowmere-x", "wrenfallow", "yarrowgate", "yoricksand", "zephyrholm", "zillahcrane", "aldousfenn", "bramblewhit", "cinderlough", "dovecotebyte", "emberwyck", "fjordlinger", "gorsefield-t", "hollinmoss", "inglewort", "juniperash-q", "kelpharbour", "larkspindle", "mistralcove", "nettlebyre", "oakumdale", "pipistrelle-w", "quartzhaven", "rookwhistle", "skerryvane", "tarnbrook"]
 
 HUMANS: tuple[Account, ...] = (
     *_HEAVY,

@@ -79,11 +79,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
-def test_every_function_has_a_path_and_api_is_at_the_root_too(server: RunningServer) -> None:
+def test_the_public_function_has_every_path_but_those_of_the_others(server: RunningServer) -> None:
     assert get(f"{server.url}/repositories/1")["path"] == "/repositories/1"
-    assert get(f"{server.url}/api/repositories/1")["path"] == "/repositories/1"
-    assert httpx.get(f"{server.url}/changed").status_code == 405
-    assert httpx.post(f"{server.url}/work", json={}).status_code == 403
+    assert get(f"{server.url}/api/v1/jobs")["path"] == "/api/v1/jobs"
+
+
+def test_strangers_reach_only_the_public_function(server: RunningServer) -> None:
+    wrong = {"X-Leaderboard-Internal": "guessed"}
+    for path in ("work", "changed"):
+        assert httpx.post(f"{server.url}/{path}", json={}).status_code == 403
+        assert httpx.post(f"{server.url}/{path}", json={}, headers=wrong).status_code == 403
 
 
 def test_it_listens_on_loopback_and_tells_functions_the_port_it_found(
@@ -158,7 +163,7 @@ def test_functions_that_do_not_load_are_reported(tmp_path: Path) -> None:
 def test_functions_may_be_named_one_by_one(tmp_path: Path) -> None:
     named = plan(tmp_path, functions={"front-door": ("api", "http")}, root="front-door")
     with running_server(named) as running:
-        assert get(f"{running.url}/front-door/x")["path"] == "/x"
+        assert get(f"{running.url}/front-door/x")["path"] == "/front-door/x"
         assert get(f"{running.url}/work")["path"] == "/work"
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from infra.clock import Clock, utc_now
 from infra.local.deliveries import DeliveryStore
-from infra.local.dispatch import INTERNAL_HEADER, Dispatcher
-from infra.local.lanes import Pacing, Retry
+from infra.local.dispatch import Dispatcher
+from infra.local.lanes import INTERNAL_HEADER, Pacing, Retry
 from infra.local.tasks import QUEUES, SqliteTasks, TaskQueue
 from shared.errors import IntegrityError, RetryLater
 from shared.ports import Task
