@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from shared.errors import Rejected
 from shared.settings import Settings
+
+
+def process_environment(folder: Path) -> dict[str, str]:
+    """The variables of this process, and those of ``.env`` in the folder that it does not set."""
+    from_file = dotenv_values(folder / ".env")
+    return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

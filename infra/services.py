@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 import time
 from functools import cache
+from pathlib import Path
 
 from infra.clock import Clock, utc_now
-from infra.environment import settings_from
+from infra.environment import process_environment, settings_from
 from shared.board_reading import BoardReader
 from shared.context import Services
 from shared.errors import Rejected
@@ -20,7 +20,7 @@ from shared.settings import Settings
 @cache
 def services() -> Services:
     """This process's services, made from the environment on first use."""
-    return build(settings_from(os.environ))
+    return build(settings_from(process_environment(Path.cwd())))
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> Services:

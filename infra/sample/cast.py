@@ -108,6 +108,11 @@ REPOSITORIES = (
     ),
 )
 
+
+def _logins(text: str) -> list[str]:
+    return text.split()
+
+
 _HEAVY = (
     Account(900_000_101, "odabrightwell", weight=60, offset=1, homes=(0, 1)),
     Account(900_000_102, "tovenhart", weight=45, offset=-5, homes=(0, 3)),
@@ -134,11 +139,67 @@ _HEAVY = (
     Account(900_000_108, "pasquill7", weight=18, offset=-3, homes=(2, 4)),
 )
 
-_REGULARS = ["abelwick", "amarthorne", "bexhollow", "calderwynn", "corvaneyre", "danellow-k", "drummelgate", "elowenstrand", "estherquay", "farrowmint", "gildaspool", "hazelcombe-j", "ilsebracken", "iverstoke", "joscelinray", "kestrelbane-o"]
+_REGULARS = [
+    "abelwick",
+    "amarthorne",
+    "bexhollow",
+    "calderwynn",
+    "corvaneyre",
+    "danellow-k",
+    "drummelgate",
+    "elowenstrand",
+    "estherquay",
+    "farrowmint",
+    "gildaspool",
+    "hazelcombe-j",
+    "ilsebracken",
+    "iverstoke",
+    "joscelinray",
+    "kestrelbane-o",
+]
 
 _NEWCOMERS = ["lunetteforge", "maddoxfell", "nerysdown", "oriolcrake", "pellwarden", "quennastead"]
 
-_TAIL = ["ravenscoombe", "rhoswynn", "saltmarrow-dev", "seldonpike", "silvanreed", "thistlecroft", "tamsinholt", "ulricbarrow", "umberlane", "verityknoll", "vossberge", "wendelmar", "willowmere-x", "wrenfallow", "yarrowgate", "yoricksand", "zephyrholm", "zillahcrane", "aldousfenn", "bramblewhit", "cinderlough", "dovecotebyte", "emberwyck", "fjordlinger", "gorsefield-t", "hollinmoss", "inglewort", "juniperash-q", "kelpharbour", "larkspindle", "mistralcove", "nettlebyre", "oakumdale", "pipistrelle-w", "quartzhaven", "rookwhistle", "skerryvane", "tarnbrook"]
+_TAIL = [
+    "ravenscoombe",
+    "rhoswynn",
+    "saltmarrow-dev",
+    "seldonpike",
+    "silvanreed",
+    "thistlecroft",
+    "tamsinholt",
+    "ulricbarrow",
+    "umberlane",
+    "verityknoll",
+    "vossberge",
+    "wendelmar",
+    "willowmere-x",
+    "wrenfallow",
+    "yarrowgate",
+    "yoricksand",
+    "zephyrholm",
+    "zillahcrane",
+    "aldousfenn",
+    "bramblewhit",
+    "cinderlough",
+    "dovecotebyte",
+    "emberwyck",
+    "fjordlinger",
+    "gorsefield-t",
+    "hollinmoss",
+    "inglewort",
+    "juniperash-q",
+    "kelpharbour",
+    "larkspindle",
+    "mistralcove",
+    "nettlebyre",
+    "oakumdale",
+    "pipistrelle-w",
+    "quartzhaven",
+    "rookwhistle",
+    "skerryvane",
+    "tarnbrook",
+]
 
 HUMANS: tuple[Account, ...] = (
     *_HEAVY,

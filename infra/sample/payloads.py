@@ -55,7 +55,7 @@ def sha(*parts: object) -> str:
 
 def stamp(moment: datetime | None) -> str | None:
     """A time as GitHub writes it."""
-    return moment and moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def user(account: Account, at: datetime) -> Payload:

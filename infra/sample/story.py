@@ -76,9 +76,15 @@ class Story:
         self.numbers[repository.id] = self.numbers.get(repository.id, 0) + 1
         return self.numbers[repository.id]
 
-    def soon(self, at: datetime, hours: int) -> datetime:
-        """Some time after ``at``, at most so many hours."""
-        return at + timedelta(seconds=self.random.randint(40, hours * 3600))
+    def soon(self, at: datetime, hours: int, who: Account) -> datetime:
+        """Some time after ``at``, when somebody is awake and, mostly, no weekend is on."""
+        at += timedelta(seconds=self.random.randint(40, hours * 3600))
+        local = (at.hour + who.offset) % 24
+        if local < 8 or local > 21:
+            at += timedelta(hours=(8 - local) % 24 + self.random.randrange(4))
+        if at.weekday() >= 5 and self.chance(70):
+            at += timedelta(days=2)
+        return at
 
     def chance(self, percent: int) -> bool:
         return self.random.randrange(100) < percent
@@ -112,7 +118,7 @@ def tell_story() -> list[Told]:
 
 def _strands(story: Story, repository: Repository, day: date) -> int:
     """How many things begin in a repository on a day: less on weekends and around New Year."""
-    usual = repository.share * 26
+    usual = repository.share * 20
     if day.weekday() >= 5:
         usual = usual * 2 // 7
     if (day.month, day.day) >= (12, 23) or (day.month, day.day) <= (1, 2):
@@ -135,7 +141,7 @@ def _strand(story: Story, index: int, person: Account, at: datetime) -> None:
     (kind,) = story.random.choices(kinds, weights=(34, 24, 22 if trusted else 4, 24, 2))
     kind(story, index, person, at)
     if trusted and story.chance(5):
-        _release(story, repository, person, story.soon(at, 5))
+        _release(story, repository, person, story.soon(at, 5, person))
 
 
 # --- strands ---------------------------------------------------------------------------------
@@ -163,7 +169,7 @@ def _pull_request(
     title = title or story.title(repository)
     lines = story.random.choice(_LINES) * story.random.randint(1, 3)
     if story.chance(1):
-        lines = 48_000 + 7 * number  # a vendored library
+        lines = 51_000 + 7 * number  # a vendored library
     branch = f"{author.login.removesuffix('[bot]')}/{title.lower().replace(' ', '-')}"
     pull = Pull(
         repository, number, story.next_id(), author, title, branch, at,
@@ -178,20 +184,23 @@ def _pull_request(
         _review(story, pull, story.random.choice((CLAUDE, CODEX)), at + timedelta(minutes=6))
     day = (at - BEGINS).days
     for _ in range(story.random.choice((0, 0, 1, 1, 1, 2, 3))):
-        at = story.soon(at, 20)
-        _review(story, pull, story.someone(index, day, but=author), at)
+        reviewer = story.someone(index, day, but=author)
+        at = story.soon(at, 20, reviewer)
+        _review(story, pull, reviewer, at)
     if story.chance(30):
-        at = story.soon(at, 9)
+        at = story.soon(at, 9, author)
         _push(story, repository, author, at, branch, 1)
     if story.chance(35):
-        at = story.soon(at, 9)
-        _comment(story, pull, story.someone(index, day), at, story.remark())
+        who = story.someone(index, day)
+        at = story.soon(at, 9, who)
+        _comment(story, pull, who, at, story.remark())
     if story.chance(88):
-        _finish(story, index, pull, story.soon(at, 40))
+        _finish(story, index, pull, at)
 
 
 def _finish(story: Story, index: int, pull: Pull, at: datetime) -> None:
     merger = story.random.choice(MAINTAINERS[index])
+    at = story.soon(at, 40, merger)
     if story.chance(15):
         pull.closed_at = at
         closed = payloads.pull_request(pull, "closed", at)
@@ -204,10 +213,10 @@ def _finish(story: Story, index: int, pull: Pull, at: datetime) -> None:
         )
         if story.chance(80):
             return
-        pull.closed_at, at = None, story.soon(at, 30)
+        pull.closed_at, at = None, story.soon(at, 30, pull.author)
         reopened = payloads.pull_request(pull, "reopened", at)
         story.tell(at, "PullRequestEvent", pull.repository, pull.author, reopened)
-        at = story.soon(at, 20)
+        at = story.soon(at, 20, merger)
     pull.closed_at, pull.merged_by = at, merger
     story.tell(
         at, "PullRequestEvent", pull.repository, merger, payloads.pull_request(pull, "closed", at)
@@ -227,7 +236,7 @@ def _review(story: Story, pull: Pull, reviewer: Account, at: datetime) -> None:
         )
         story.tell(at, "PullRequestReviewCommentEvent", pull.repository, reviewer, comment)
     if reviewer is not pull.author and reviewer in HUMANS and story.chance(18):
-        later = story.soon(at, 3)
+        later = story.soon(at, 3, pull.author)
         answer = payloads.review(pull, pull.author, story.next_id(), "commented", later)
         story.tell(later, "PullRequestReviewEvent", pull.repository, pull.author, answer)
 
@@ -244,17 +253,18 @@ def _issue(story: Story, index: int, opener: Account, at: datetime) -> None:
     issue = Issue(repository, story.next_number(repository), story.next_id(), opener, title, at)
     story.tell(at, "IssuesEvent", repository, opener, payloads.issue_event(issue, "opened", at))
     for _ in range(story.random.choice((0, 1, 1, 2, 2, 5))):
-        at = story.soon(at, 30)
-        _comment(story, issue, story.someone(index, day), at, story.remark())
+        who = story.someone(index, day)
+        at = story.soon(at, 30, who)
+        _comment(story, issue, who, at, story.remark())
     closings = story.random.choice((0, 0, 1, 1, 1, 1, 2))
     for turn in range(closings):
         if turn:
-            at, issue.closed_at = story.soon(at, 60), None
+            at, issue.closed_at = story.soon(at, 60, opener), None
             reopened = payloads.issue_event(issue, "reopened", at)
             story.tell(at, "IssuesEvent", repository, opener, reopened)
-        at = story.soon(at, 90)
-        issue.closed_at = at
         closer = story.random.choice((opener, *MAINTAINERS[index]))
+        at = story.soon(at, 90, closer)
+        issue.closed_at = at
         closed = payloads.issue_event(issue, "closed", at)
         story.tell(at, "IssuesEvent", repository, closer, closed)
 
@@ -262,14 +272,14 @@ def _issue(story: Story, index: int, opener: Account, at: datetime) -> None:
 def _passing_by(story: Story, index: int, who: Account, at: datetime) -> None:
     """Something that no rule counts."""
     (type_,) = story.random.choices(_UNTRACKED, weights=(9, 3, 2, 2, 1))
-    told: Payload = {
+    told: dict[str, Payload] = {
         "WatchEvent": {"action": "started"},
         "ForkEvent": {"forkee": {"id": story.next_id(), "private": False}},
         "CreateEvent": {"ref": "idea", "ref_type": "branch", "master_branch": "main"},
         "DeleteEvent": {"ref": "idea", "ref_type": "branch"},
         "GollumEvent": {"pages": [{"page_name": "Home", "action": "edited"}]},
-    }[type_]
-    story.tell(at, type_, REPOSITORIES[index], who, told)
+    }
+    story.tell(at, type_, REPOSITORIES[index], who, told[type_])
 
 
 def _commit_comment(story: Story, index: int, who: Account, at: datetime) -> None:

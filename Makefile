@@ -1,0 +1,64 @@
+# All set-up is done by the targets themselves. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip
+COMPILE := $(UV) compile -q --universal --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+# Settings of `make run`, from the command line or the environment. See .env.example.
+export PORT HOST DATA_DIR BACKEND ARCHIVE REPOS SERVE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench sample lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run takes ARCHIVE='path, glob or dates' REPOS='owner/name ...' SERVE=0"
+	@echo "  and PORT, HOST, DATA_DIR, BACKEND. The rest is in .env.example."
+
+run: $(VENV)/run.stamp ## Show a board made from sample events (or ARCHIVE) and keep serving
+	@$(BIN)/python -m infra.cli run
+
+test: $(VENV)/dev.stamp ## Run every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/dev.stamp ## Check format, style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev.stamp ## Measure ingest and publishing beside the alternatives
+	@$(BIN)/python -m tests.benchmarks
+
+sample: $(VENV)/run.stamp ## Make the sample events anew (the result is the same)
+	@$(BIN)/python -m infra.sample.generate
+
+lock: $(VENV)/uv.stamp ## Pin the newest versions of what requirements*.in name
+	@$(COMPILE) --upgrade requirements.in -o requirements.txt
+	@$(COMPILE) --upgrade requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove what was installed and made here, not the data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.cache
+
+$(VENV)/uv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; set PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/uv.stamp
+	@echo "Installing what is needed into $(VENV) ..." >&2
+	@$(UV) install -q -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	@$(UV) install -q -r requirements-dev.txt
+	@touch $@
