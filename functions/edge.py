@@ -100,7 +100,7 @@ def _guarded(name: str, work: Callable[[Services], object]) -> tuple[str, int]:
             log.warning("delivery_postponed", reason=error.message)
             return "", 503
         except LeaderboardError as error:
-            log.error("delivery_refused", error=error.code, reason=error.message)
+            log.warning("delivery_refused", error=error.code, reason=error.message)
             return "", 204
         log.debug("delivery_done", duration_ms=int((time.monotonic() - clock) * 1000))
         return "", 204

@@ -1,9 +1,11 @@
-"""Structured logs on standard error: JSON for machines, colours for people."""
+"""Structured logs on standard error or in a file: JSON for machines, colours for people."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -11,8 +13,11 @@ from shared.settings import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Set up structlog once a process. Every line has time, level, event and the bound context."""
-    json_wanted = settings.log_format == "json"
+    """Set up structlog once a process. Every line has time, level, event and the bound context.
+
+    A ``log_file`` gets JSON whatever the format.
+    """
+    json_wanted = settings.log_format == "json" or settings.log_file is not None
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -29,6 +34,27 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_output(settings.log_file),
         cache_logger_on_first_use=False,
     )
+
+
+def _output(file: Path | None) -> Callable[..., object]:
+    if file is None:
+        return structlog.PrintLoggerFactory(sys.stderr)
+    logger = _Appending(file)
+    return lambda *_: logger
+
+
+class _Appending:
+    """Adds lines to a file that several processes write and anybody may move away or empty."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def msg(self, line: str) -> None:
+        # Opened for each line, and one write a line: lines of several processes never mix.
+        with self._file.open("ab", buffering=0) as file:
+            file.write(f"{line}\n".encode())
+
+    debug = info = warning = warn = error = err = critical = fatal = failure = exception = log = msg

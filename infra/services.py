@@ -41,7 +41,7 @@ def _local(settings: Settings, clock: Clock) -> Services:
     from infra.local.tasks import SqliteTasks
     from infra.local.warehouse import LocalWarehouse
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.data_dir)
     store = DeliveryStore(settings.data_dir / "queues.sqlite", clock)
     documents = SqliteDocuments(settings.data_dir / "documents.sqlite")
     return Services(
@@ -58,6 +58,17 @@ def _local(settings: Settings, clock: Clock) -> Services:
         new_id=new_id,
         jitter=random.random,
     )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Rejected(
+            f"Cannot keep data in {folder}: {error.strerror}. Set DATA_DIR to a folder that this "
+            "user may write to.",
+            details={"variable": "DATA_DIR", "path": str(folder)},
+        ) from error
 
 
 def new_id() -> str:

@@ -46,7 +46,7 @@ def record(
 ) -> Write:
     """The write that puts a change on the trail; it belongs into the change's own transaction.
 
-    ``action`` is ``resource_type.verb``; its first word is the category. ``resource`` is (type, id).
+    ``action`` is ``category.verb``, ``resource`` is (type, id).
     """
     entry = AuditRecord(
         id=services.new_id(),

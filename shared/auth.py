@@ -1,7 +1,7 @@
 """API keys: shown once, stored as a hash, with a role and scopes.
 
 A key reads ``lb_<id>_<secret>``. The id finds the document; the secret (32 random bytes) is
-compared by its SHA-256 in constant time. A slow hash would add nothing: the secret is not guessable.
+compared by its SHA-256 in constant time. A slow hash would add nothing: nobody can guess it.
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ class Parts:
     bodies: Mapping[str, bytes]
     classes: Mapping[AccountClass, ClassPart]
     total: int
+    counts: Mapping[Kind, int]
     first_ids: tuple[int, ...]
     first_logins: tuple[str, ...]
     board_digest: str
@@ -88,7 +89,8 @@ def encode(rows: pa.Table, edition: str, before: Ranks) -> Parts:
         _orders(rows, edition, bodies)
     else:
         first_ids, first_logins = (), ()
-    return Parts(bodies, classes, rows.num_rows, first_ids, first_logins, board_digest)
+    counts = {kind: pc.sum(rows[name]).as_py() or 0 for kind, name in COUNT_COLUMNS.items()}
+    return Parts(bodies, classes, rows.num_rows, counts, first_ids, first_logins, board_digest)
 
 
 def _with_logins(rows: pa.Table) -> pa.Table:

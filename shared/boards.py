@@ -71,7 +71,7 @@ class Head(BaseModel):
 
     ``first_ids`` and ``first_logins`` are the first keys of the index documents (empty where the
     board has one page and needs none). ``kept`` are the editions before, newest first. ``rules``
-    is the version of the rule set. ``coverage`` is the body of ``shared/coverage.py``.
+    is the version of the rule set. ``counts`` are the rows' summed. ``coverage`` is the body of ``shared/coverage.py``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,6 +87,7 @@ class Head(BaseModel):
     receipt: Receipt
     classes: Mapping[AccountClass, ClassPart]
     total: int
+    counts: Mapping[Kind, int] = {}
     first_ids: tuple[int, ...] = ()
     first_logins: tuple[str, ...] = ()
     coverage: Mapping[str, Any]

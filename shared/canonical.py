@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 
 def canonical_json(value: Mapping[str, object] | Sequence[object]) -> bytes:
-    """JSON with sorted keys, no blanks, UTF-8. Floats are refused: nothing that is hashed has any."""
+    """JSON with sorted keys, no blanks, UTF-8. Raises TypeError for floats."""
     _refuse_floats(value)
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

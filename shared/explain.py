@@ -74,7 +74,7 @@ class RepositoryExplained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A person's score in a window. ``total`` in thousandths; it is the sum of the repositories'."""
+    """A person's score in a window: ``total`` in thousandths, the sum over repositories."""
 
     total: int
     repositories: tuple[RepositoryExplained, ...]

@@ -241,7 +241,7 @@ def run(services: Services, job_id: str, number: int, delivery: str, step: Step)
 
 
 def report(services: Services, job: Job, done: int, total: int, message: str) -> None:
-    """Make progress visible. Renews the lease; silent if the job is not this delivery's any more."""
+    """Make progress visible and renew the lease. Silent if another delivery has the job now."""
 
     def update(transaction: Transaction) -> None:
         now = _mine(transaction, job)
@@ -279,7 +279,7 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
         if now is None:
             return None
         if not retries:
-            return _fail_for_good(services, transaction, now, noted)
+            return _fail_for_good(transaction, now, noted)
         later = now.model_copy(
             update={
                 "state": State.RETRYING,
@@ -414,7 +414,7 @@ def _advance(
         }
         writes = _freed(transaction, now)
         if next_stage is None:
-            writes += _ended(services, transaction, now, RepositoryStatus.COMPLETED, None)
+            writes += _ended(transaction, now, RepositoryStatus.COMPLETED, None)
             done = Progress(done=now.progress.total, total=now.progress.total, message="done")
             update |= {"state": State.COMPLETED, "finished_at": iso(moment), "progress": done}
         else:
@@ -432,9 +432,9 @@ def _advance(
     return services.documents.transact(move)
 
 
-def _fail_for_good(services: Services, transaction: Transaction, job: Job, error: JobError) -> Job:
+def _fail_for_good(transaction: Transaction, job: Job, error: JobError) -> Job:
     writes = _freed(transaction, job)
-    writes += _ended(services, transaction, job, RepositoryStatus.ERROR, error.message)
+    writes += _ended(transaction, job, RepositoryStatus.ERROR, error.message)
     failed = job.model_copy(
         update={
             "state": State.FAILED,
@@ -451,7 +451,6 @@ def _fail_for_good(services: Services, transaction: Transaction, job: Job, error
 
 
 def _ended(
-    services: Services,
     transaction: Transaction,
     job: Job,
     status: RepositoryStatus,
@@ -486,7 +485,7 @@ def _settle(services: Services, job: Job) -> bool:
                 severity=Severity.HIGH,
                 at=iso(moment),
             )
-            return _fail_for_good(services, transaction, now, error)
+            return _fail_for_good(transaction, now, error)
         again = now.model_copy(
             update={
                 "dispatches": now.dispatches + 1,

@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 class Exclusion(StrEnum):
-    """Why a contribution is on record and not counted. The words are explained in docs/counting.md."""
+    """Why a contribution is on record and not counted. docs/counting.md explains the words."""
 
     OWN_PULL_REQUEST = "own_pull_request"
     COMMITS_UNKNOWN = "commits_unknown"

@@ -196,6 +196,10 @@ class Warehouse(Protocol):
         """Forget a unit. Nothing happens where there is none."""
         ...
 
+    def unit(self, dataset: Dataset, name: str) -> Unit | None:
+        """The unit of that name, None where there is none."""
+        ...
+
     def units(self, dataset: Dataset) -> tuple[Unit, ...]:
         """All units of a dataset, by name."""
         ...

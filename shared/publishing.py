@@ -55,7 +55,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a publication did: ``changed`` is False where this generation was on the board already."""
+    """What a publication did. ``changed`` is False where the board was this generation already."""
 
     head: Head
     changed: bool
@@ -77,6 +77,8 @@ class Publisher:
         for _ in range(5):
             current = self._current(draft.inputs.board, draft.inputs.window)
             head = self._prepare(draft, current)
+            if head == current:
+                return Published(head, changed=False)
             try:
                 self._flip(head, current)
             except Conflict:
@@ -142,6 +144,7 @@ class Publisher:
             receipt=Receipt(inputs=inputs, board=parts.board_digest, rows=parts.total),
             classes=parts.classes,
             total=parts.total,
+            counts=parts.counts,
             first_ids=parts.first_ids,
             first_logins=parts.first_logins,
             coverage=draft.coverage,

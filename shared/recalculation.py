@@ -1,34 +1,31 @@
-"""From contributions to published boards: standings of a repository, its boards, the global ones."""
+"""From contributions to published boards: a repository's standings, its boards, the global ones."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from shared import jobs, repositories, rule_sets
 from shared.accounts import Account, Classifier
 from shared.boards import GLOBAL, repository_board
-from shared.canonical import canonical_json, fingerprint
+from shared.canonical import fingerprint
 from shared.context import SYSTEM, Caller, Services
 from shared.coverage import Coverage, captured, measure, together
 from shared.errors import NotFound, RetryLater
 from shared.jobs import Job, JobType, Stage
+from shared.messages import CHANGED
 from shared.models import Window, iso, parse_time, published_windows
 from shared.ports import Json, Transaction, Unit, Write
 from shared.publishing import Draft, Published
 from shared.receipts import Inputs, facts_digest, window_text
 from shared.repositories import Repository, unit_name
 from shared.rule_sets import Versioned
-from shared.statements import method_digest
+from shared.statements import method_digest, windows_parameter
 from shared.tables import Dataset
 
 log = structlog.get_logger()
-
-CHANGED = "leaderboard-changed"
-"""Topic: boards of a repository were published or one was removed. Data: board."""
 
 _STATE = "state/global"
 
@@ -227,55 +224,46 @@ def request_global(services: Services, caller: Caller = SYSTEM) -> Job:
 def recalculate_global(services: Services, job: Job | None = None) -> dict[str, Json]:
     """Publish the global boards from the standings of all registered repositories."""
     rules = rule_sets.current(services)
-    scraped = [r for r in repositories.everyone(services) if r.github_id is not None]
+    scraped = {
+        unit_name(r.github_id): r
+        for r in repositories.everyone(services)
+        if r.github_id is not None
+    }
+    stored = {unit.name: unit for unit in services.warehouse.units(Dataset.STANDINGS)}
+    for name in stored.keys() - scraped.keys():
+        repositories.tidy(services, int(str(stored[name].about["repo_id"])))
     standings: list[Unit] = []
-    for number, repository in enumerate(scraped):
-        unit = find_unit(services, Dataset.STANDINGS, repository.github_id or 0)
+    for number, (name, repository) in enumerate(sorted(scraped.items())):
+        unit = stored.get(name)
         if unit is None or unit.about["rules"] != rules.rules.digest:
-            if find_unit(services, Dataset.CONTRIBUTIONS, repository.github_id or 0) is None:
-                continue
-            recalculate_repository(services, repository)
-            unit = _unit(services, Dataset.STANDINGS, repository.github_id or 0)
-        standings.append(unit)
+            unit = _brought_up_to_date(services, repository)
+        if unit is not None:
+            standings.append(unit)
         if job is not None and number % 100 == 0:
             jobs.report(services, job, number, len(scraped) + 1, "gathering standings")
     if not standings:
         services.publisher.withdraw(GLOBAL)
         return {"repositories": 0}
-    unique = {unit.name: unit for unit in standings}
-    drafts = drafts_of(services, GLOBAL, "all repositories", tuple(unique.values()), rules)
+    drafts = drafts_of(services, GLOBAL, "all repositories", tuple(standings), rules)
     published = [services.publisher.publish(draft) for draft in drafts]
     return {
-        "repositories": len(unique),
+        "repositories": len(standings),
         "boards": {p.head.window: p.head.generation for p in published},
     }
 
 
-# --- small things -----------------------------------------------------------------------------
-
-
-def windows_parameter(windows: Iterable[Window]) -> str:
-    """Windows as the statements take them: JSON text, microseconds; an open start is 0."""
-    return canonical_json(
-        [
-            {
-                "name": w.name,
-                "start": 0 if w.start is None else micros(w.start),
-                "end": micros(w.end),
-            }
-            for w in windows
-        ]
-    ).decode()
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970."""
-    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // timedelta(microseconds=1)
+def _brought_up_to_date(services: Services, repository: Repository) -> Unit | None:
+    """The standings after a recalculation by the rules in force, None before the first scrape."""
+    repo_id = repository.github_id
+    if repo_id is None or find_unit(services, Dataset.CONTRIBUTIONS, repo_id) is None:
+        return None
+    recalculate_repository(services, repository)
+    return find_unit(services, Dataset.STANDINGS, repo_id)
 
 
 def find_unit(services: Services, dataset: Dataset, repo_id: int) -> Unit | None:
-    name = unit_name(repo_id)
-    return next((u for u in services.warehouse.units(dataset) if u.name == name), None)
+    """A repository's unit, None where there is none."""
+    return services.warehouse.unit(dataset, unit_name(repo_id))
 
 
 def _unit(services: Services, dataset: Dataset, repo_id: int) -> Unit:

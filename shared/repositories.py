@@ -9,9 +9,11 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from shared import audit, jobs
+from shared.boards import repository_board
 from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import Job, JobType, RepositoryStatus, Stage
+from shared.messages import CHANGED
 from shared.models import RepositoryName, iso
 from shared.ports import Document, DocumentPage, Json, Operator, Query, Queue, Transaction, Write
 from shared.tables import Dataset
@@ -167,9 +169,9 @@ def request_scrape(
 
 
 def remove(services: Services, name: RepositoryName, caller: Caller) -> Repository:
-    """Unregister a repository: its contributions and standings go, the global board follows.
+    """Unregister a repository: its contributions, standings and boards go, the global ones follow.
 
-    Its published boards stay readable by nobody: the pointer goes with it. Raises NotFound.
+    Raises NotFound.
     """
 
     def take(transaction: Transaction) -> Repository:
@@ -191,17 +193,20 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
         return repository
 
     repository = services.documents.transact(take)
-    tidy(services, repository)
+    if repository.github_id is not None:
+        tidy(services, repository.github_id)
+    services.events.publish(CHANGED, {"board": repository.name}, {})
     return repository
 
 
-def tidy(services: Services, repository: Repository) -> None:
-    """Remove what an unregistered repository leaves behind. Safe to repeat."""
-    if repository.github_id is None:
-        return
+def tidy(services: Services, repo_id: int) -> None:
+    """Remove what an unregistered repository leaves behind. Safe to repeat.
+
+    A kill before this is healed by the next recalculation of the global boards.
+    """
     for dataset in (Dataset.CONTRIBUTIONS, Dataset.STANDINGS):
-        services.warehouse.remove(dataset, unit_name(repository.github_id))
-    services.publisher.withdraw(f"repository-{repository.github_id}")
+        services.warehouse.remove(dataset, unit_name(repo_id))
+    services.publisher.withdraw(repository_board(repo_id))
 
 
 def listed(

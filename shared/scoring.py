@@ -48,7 +48,7 @@ class Cap(_Rules):
 
 
 class DecayStep(_Rules):
-    """From this age in days (counted back from the window's end) points are multiplied by factor."""
+    """From this age in days (back from the window's end) points are multiplied by factor."""
 
     from_days: Annotated[int, Field(ge=0, le=36_500)]
     factor: Factor

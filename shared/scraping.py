@@ -9,15 +9,13 @@ from shared.context import Services
 from shared.coverage import captured
 from shared.errors import NotFound
 from shared.jobs import Job, RepositoryStatus, Stage
+from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
 from shared.ports import Json, Transaction
 from shared.repositories import Repository, unit_name
 from shared.tables import Dataset
 
 log = structlog.get_logger()
-
-SCRAPED = "repository-scraped"
-"""Topic: a repository's contributions were stored. Data: job_id, dispatch."""
 
 
 def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
@@ -49,7 +47,7 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
 def announce(services: Services, job: Job | None) -> None:
     """After the step: tell those who wait for the contributions."""
     if job is not None and job.stage is Stage.BOARDS:
-        services.events.publish(SCRAPED, {"job_id": job.id, "dispatch": job.dispatches}, {})
+        services.events.publish(SCRAPED, {"job_id": job.id}, {})
 
 
 def _begin(services: Services, job: Job) -> Repository:

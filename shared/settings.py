@@ -24,6 +24,9 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535, description="port the server listens on")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["json", "console"] = "console"
+    log_file: Path | None = Field(
+        default=None, description="file that JSON logs are added to, in place of standard error"
+    )
 
     retry_seconds: tuple[int, ...] = Field(
         default=(60, 120, 240), description="waits before the attempts of a failed job step"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+
+from shared.canonical import canonical_json
+from shared.models import Window
 
 _FOLDER = Path(__file__).parent / "sql"
 
@@ -30,3 +35,22 @@ def method_digest() -> str:
     for name in METHOD:
         digest.update(statement(name).encode())
     return digest.hexdigest()
+
+
+def windows_parameter(windows: Iterable[Window]) -> str:
+    """Windows as the statements take them: JSON text, microseconds; an open start is 0."""
+    return canonical_json(
+        [
+            {
+                "name": window.name,
+                "start": 0 if window.start is None else micros(window.start),
+                "end": micros(window.end),
+            }
+            for window in windows
+        ]
+    ).decode()
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // timedelta(microseconds=1)

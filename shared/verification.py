@@ -11,8 +11,9 @@ from shared.context import Services
 from shared.errors import NotFound
 from shared.models import parse_time, published_windows
 from shared.ports import Unit
-from shared.recalculation import drafts_of, find_unit, windows_parameter
+from shared.recalculation import drafts_of, find_unit
 from shared.rule_sets import Versioned
+from shared.statements import windows_parameter
 from shared.tables import Dataset
 
 

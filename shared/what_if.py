@@ -1,4 +1,4 @@
-"""What if the rules were others: who moves, by how much, through which kind. Nothing is published."""
+"""What if the rules were others: who moves, by how much, through which kind."""
 
 from __future__ import annotations
 

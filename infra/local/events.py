@@ -82,8 +82,13 @@ class Subscription:
 
 
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
-    Subscription("contributions-changed", "recalculate", "recalculate", "dead-letters"),
-    Subscription("dead-letters", "dead-letter", "dead_letter"),
+    Subscription(
+        "repository-scraped", "publish-boards", "recalculate_leaderboards", "dead-letters"
+    ),
+    Subscription(
+        "leaderboard-changed", "publish-global-boards", "recalculate_leaderboards", "dead-letters"
+    ),
+    Subscription("dead-letters", "keep-dead-letters", "record_dead_letter"),
 )
 """All subscriptions. Every topic is one that is named here."""
 

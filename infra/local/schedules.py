@@ -72,11 +72,11 @@ class Schedule:
 
 
 SCHEDULES: tuple[Schedule, ...] = (
-    Schedule("nightly-pipeline", "0 2 * * *", "pipeline", {"run": "nightly"}),
-    Schedule("hourly-refresh", "15 * * * *", "pipeline", {"run": "refresh"}),
-    Schedule("maintenance", "*/10 * * * *", "maintenance", {}),
+    Schedule("nightly-global-boards", "0 2 * * *", "recalculate_global_leaderboard"),
+    Schedule("hourly-refresh", "15 * * * *", "refresh_stale_repositories"),
+    Schedule("sweep", "*/10 * * * *", "sweep_jobs"),
 )
-"""All schedules: the nightly pipeline, the refresh of stale repositories, sweeping up."""
+"""All schedules: the nightly global boards, the refresh of stale repositories, sweeping up."""
 
 
 class Schedules:

@@ -54,9 +54,7 @@ class LocalWarehouse:
     ``memory_mb`` bounds DuckDB's memory in this process; what does not fit spills to disk.
     """
 
-    def __init__(
-        self, folder: Path, *, now: Callable[[], datetime], memory_mb: int = 320
-    ) -> None:
+    def __init__(self, folder: Path, *, now: Callable[[], datetime], memory_mb: int = 320) -> None:
         self._folder = folder
         self._now = now
         self._memory_mb = memory_mb
@@ -119,6 +117,18 @@ class LocalWarehouse:
             manifest.execute("BEGIN IMMEDIATE")
             self._retire(manifest, dataset, unit)
             manifest.execute("COMMIT")
+
+    def unit(self, dataset: Dataset, name: str) -> Unit | None:
+        """One unit, None where there is none. See the port."""
+        with self._manifest() as manifest:
+            found = manifest.execute(
+                "SELECT rows, digest, about FROM units WHERE dataset = ? AND name = ?",
+                (dataset, name),
+            ).fetchone()
+        if found is None:
+            return None
+        rows, digest, about = found
+        return Unit(dataset, name, rows, digest, json.loads(about))
 
     def units(self, dataset: Dataset) -> tuple[Unit, ...]:
         """All units of a dataset, by name. See the port."""

@@ -66,9 +66,7 @@ STATEMENTS: Mapping[str, Signature] = {
     "list_standings": reads("standings", repo_ids=IDS, window="STRING", yields=STANDINGS),
     "measure_gaps": reads("contributions", repo_id="INT64", windows=JSON_TEXT),
     "rank_board": reads("standings", repo_ids=IDS, window="STRING", classes=JSON_TEXT),
-    "tally_board": reads(
-        "contributions", repo_ids=IDS, start_at="TIMESTAMP", end_at="TIMESTAMP"
-    ),
+    "tally_board": reads("contributions", repo_ids=IDS, start_at="TIMESTAMP", end_at="TIMESTAMP"),
     "tally_contributor": reads(
         "contributions",
         repo_ids=IDS,

@@ -19,7 +19,7 @@ from shared.tables import Dataset
 from tests.support import oracle
 from tests.support.case import Case
 from tests.support.cases import CASES
-from tests.support.engines import Duck, Parameters, Rows, Tables, reference
+from tests.support.engines import Duck, Parameters, Rows, reference
 from tests.support.lines import encode
 from tests.support.worked_examples import EXAMPLES
 
@@ -31,8 +31,12 @@ _APART = 1000
 
 @dataclass(frozen=True)
 class Run:
-    """What became of every case: rows by the number of the case, repositories as it names them."""
+    """What became of every case: rows by the number of the case, repositories as it names them.
 
+    ``credited`` are the contributions of all cases with their repositories apart.
+    """
+
+    credited: Rows
     contributions: Mapping[int, Rows]
     standings: Mapping[int, Rows]
     boards: Mapping[int, Rows]
@@ -47,8 +51,9 @@ def on_duckdb(events: Rows, ranked: Boards) -> Run:
     with TemporaryDirectory() as folder:
         duck = Duck(Path(folder))
         duck.fill(Dataset.EVENTS, events)
-        duck.derive("credit_contributions", {"repo_ids": repositories(events)}, Dataset.CONTRIBUTIONS)
-        contributions = duck.query_all(Dataset.CONTRIBUTIONS)
+        wanted: Parameters = {"repo_ids": repositories(events)}
+        contributions = duck.query("credit_contributions", wanted)
+        duck.derive("credit_contributions", wanted, Dataset.CONTRIBUTIONS)
         standings: Rows = []
         for parameters in _countings(contributions):
             standings += duck.query("count_standings", parameters)
@@ -58,26 +63,30 @@ def on_duckdb(events: Rows, ranked: Boards) -> Run:
             for number, parameters in _boards(standings, ranked)
         }
         duck.close()
-    return Run(_by_case(contributions), _by_case(standings), boards)
+    return Run(contributions, by_case(contributions), by_case(standings), boards)
 
 
 def on_reference(events: Rows, ranked: Boards) -> Run:
     """The same texts one after the other in Google's engine, each over the rows of the last."""
-    credited: Tables = {Dataset.EVENTS: events}
-    contributions = reference(
-        "credit_contributions", credited, {"repo_ids": repositories(events)}
-    )
+    contributions = credited_by_reference(events)
     standings: Rows = []
     for parameters in _countings(contributions):
         own = set(parameters["repo_ids"])  # type: ignore[arg-type]
         rows = [row for row in contributions if row["repo_id"] in own]
         standings += reference("count_standings", {Dataset.CONTRIBUTIONS: rows}, parameters)
-    places = _by_case(standings, shifted=True)
+    places = by_case(standings, shifted=True)
     boards = {
         number: reference("rank_board", {Dataset.STANDINGS: places.get(number, [])}, parameters)
         for number, parameters in _boards(standings, ranked)
     }
-    return Run(_by_case(contributions), _by_case(standings), boards)
+    return Run(contributions, by_case(contributions), by_case(standings), boards)
+
+
+def credited_by_reference(events: Rows) -> Rows:
+    """The contributions of some events by Google's engine."""
+    return reference(
+        "credit_contributions", {Dataset.EVENTS: events}, {"repo_ids": repositories(events)}
+    )
 
 
 @cache
@@ -90,8 +99,7 @@ def slim_events() -> Rows:
             file.write_bytes(encode(case.lines))
             for batch in ArchiveRows(file, now=datetime(2026, 1, 1, tzinfo=UTC)):
                 rows += [
-                    row | {"repo_id": row["repo_id"] + number * _APART}
-                    for row in batch.to_pylist()
+                    row | {"repo_id": row["repo_id"] + number * _APART} for row in batch.to_pylist()
                 ]
     return rows
 
@@ -130,7 +138,7 @@ def _countings(contributions: Rows) -> Iterator[Parameters]:
 
 
 def _boards(standings: Rows, ranked: Boards) -> Iterator[tuple[int, Parameters]]:
-    places = _by_case(standings, shifted=True)
+    places = by_case(standings, shifted=True)
     for number, case in enumerate(ALL):
         if not ranked(number):
             continue
@@ -145,7 +153,8 @@ def _boards(standings: Rows, ranked: Boards) -> Iterator[tuple[int, Parameters]]
         )
 
 
-def _by_case(rows: Sequence[dict[str, object]], *, shifted: bool = False) -> Mapping[int, Rows]:
+def by_case(rows: Sequence[dict[str, object]], *, shifted: bool = False) -> Mapping[int, Rows]:
+    """Rows by the number of their case, with the repository as the case names it or as it is."""
     found: dict[int, Rows] = defaultdict(list)
     for row in rows:
         number, repo_id = divmod(int(str(row["repo_id"])), _APART)

@@ -43,9 +43,6 @@ class Duck:
         rows: Rows = self.warehouse.query(name, parameters).to_pylist()
         return rows
 
-    def derive_rows(self, name: str, parameters: Parameters, dataset: Dataset) -> Rows:
-        return []
-
 
 def reference(name: str, tables: Tables, parameters: Parameters) -> Rows:
     """The rows of the very same text from Google's reference engine."""
