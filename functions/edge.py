@@ -10,12 +10,15 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from cloudevents.http import CloudEvent
 from flask import Request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from infra import logs
 from infra.services import services
@@ -33,7 +36,22 @@ from shared.errors import (
 
 log = structlog.get_logger()
 
+
+class BodyTooLarge(Rejected):
+    """More than the API reads."""
+
+    code = "body_too_large"
+
+
+class NotJson(Rejected):
+    """A body of another media type."""
+
+    code = "unsupported_media_type"
+
+
 STATUSES: Mapping[type[LeaderboardError], int] = {
+    BodyTooLarge: 413,
+    NotJson: 415,
     Rejected: 400,
     Unauthenticated: 401,
     Forbidden: 403,
@@ -44,9 +62,72 @@ STATUSES: Mapping[type[LeaderboardError], int] = {
 }
 """The only place that knows which error is which status; others are 500."""
 
+INTERNAL_ERROR = "internal_error"
 
-def status_of(error: LeaderboardError) -> int:
-    return next((status for type_, status in STATUSES.items() if isinstance(error, type_)), 500)
+_ADDRESS_ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request", "The request could not be read. Check its form."),
+    404: ("not_found", "There is nothing at this address. /docs lists the addresses there are."),
+    405: ("method_not_allowed", "This address does not take that method. Allow says which."),
+    413: (BodyTooLarge.code, "The body is too large."),
+}
+"""What is said of errors that have no type here, because no code of ours was reached."""
+
+
+def status_of(error: LeaderboardError | type[LeaderboardError]) -> int:
+    """The status of an error or of a type of errors."""
+    type_ = error if isinstance(error, type) else type(error)
+    return next((status for known, status in STATUSES.items() if issubclass(type_, known)), 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a caller is told of an error. ``headers`` belong to the answer."""
+
+    status: int
+    code: str
+    message: str
+    details: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """True if the caller could do nothing about it."""
+        return self.status >= 500
+
+    def body(self, request_id: str) -> dict[str, object]:
+        return {
+            "error": self.code,
+            "message": self.message,
+            "details": dict(self.details),
+            "request_id": request_id,
+        }
+
+
+def failure_of(error: Exception, now: datetime | None = None) -> Failure:
+    """The failure to show for any exception. What is unexpected says nothing of its inside.
+
+    ``now`` makes the seconds of Retry-After from the time that an error names.
+    """
+    if isinstance(error, LeaderboardError):
+        status = status_of(error)
+        headers: dict[str, str] = {}
+        if isinstance(error, Unauthenticated):
+            headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
+        if isinstance(error, RetryLater):
+            wait = (error.not_before - now).total_seconds() if error.not_before and now else 5
+            headers["Retry-After"] = str(max(int(wait), 1))
+        return Failure(status, error.code, error.message, error.details, headers)
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        allowed = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+        status = error.code
+        name = HTTPStatus(status).phrase
+        code, message = _ADDRESS_ERRORS.get(status, (name.lower().replace(" ", "_"), f"{name}."))
+        return Failure(
+            status, code, message, headers={"Allow": ", ".join(sorted(allowed))} if allowed else {}
+        )
+    return Failure(
+        500, INTERNAL_ERROR, "Something went wrong here. The log has the details by request_id."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from shared.context import Services
 @functions_framework.cloud_event
 def recalculate_leaderboards(event: CloudEvent) -> None:
     """Turn a scraped repository, or a changed board, into a named task."""
-    edge.event(event, _enqueue)
+    edge.event(event, enqueue)
 
 
 @functions_framework.http
 def recalculate_board(request: Request) -> tuple[str, int]:
     """Publish the boards that a job asks for."""
-    return edge.task(request, _step)
+    return edge.task(request, step)
 
 
 @functions_framework.http
@@ -32,20 +32,21 @@ def recalculate_global_leaderboard(request: Request) -> tuple[str, int]:
     return edge.task(request, lambda services, _: recalculation.request_global(services))
 
 
-def _enqueue(services: Services, data: Mapping[str, Any]) -> None:
+def enqueue(services: Services, data: Mapping[str, Any]) -> None:
+    """What a message asks for: the next stage of its job, else the global boards."""
     if "job_id" in data:
         jobs.dispatch(services, jobs.get(services, data["job_id"]))
     else:
         recalculation.request_global(services)
 
 
-def _step(services: Services, delivery: edge.Delivery) -> None:
+def step(services: Services, delivery: edge.Delivery) -> None:
+    """One delivery of a job's step."""
     body = delivery.body
-    job = jobs.run(
+    jobs.run(
         services,
         body["job_id"],
         body["dispatch"],
         delivery.name,
         lambda running: recalculation.recalculate(services, running),
     )
-    recalculation.announce(services, job)

@@ -13,10 +13,11 @@ from shared.context import Services
 @functions_framework.http
 def scrape_repository(request: Request) -> tuple[str, int]:
     """Scrape a job's repository and tell those who wait for it."""
-    return edge.task(request, _step)
+    return edge.task(request, step)
 
 
-def _step(services: Services, delivery: edge.Delivery) -> None:
+def step(services: Services, delivery: edge.Delivery) -> None:
+    """One delivery of a job's step."""
     body = delivery.body
     job = jobs.run(
         services,

@@ -85,10 +85,11 @@ BEGINS = microseconds(ARCHIVE_BEGINS)
 
 _BLANK = b" \t\r\n\v\f\0"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Strings before braces, so that braces within texts do not count. Possessive: linear in time.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}]', re.DOTALL)
+_TOKEN = re.compile(rb'\\.|["{}]', re.DOTALL)
 _ROW_BEGINS = b'{"id":"'  # of all ids in a row only its own is text; quotes in texts are escaped
-_MOST_FAULTS = 16  # on a line; after each one the rest is read again
+# On a line, so that none takes forever: after what is malformed the rest is read once more.
+_MOST_FAULTS = 100
+_MOST_REREAD = 4 << 20
 
 
 def patiently(line: bytes) -> Iterator[Columns | Fault]:
@@ -111,8 +112,8 @@ def _pieces(text: bytes) -> Iterator[Columns | Fault]:
 
     After an object that is cut off or spliced it goes on where another row begins.
     """
-    position = faults = 0
-    while faults < _MOST_FAULTS:
+    position = faults = reread = 0
+    while faults < _MOST_FAULTS and reread < _MOST_REREAD:
         begin = text.find(b"{", position)
         between = text[position : begin if begin >= 0 else None]
         if between.strip(_BLANK + _BYTE_ORDER_MARK + b"[],"):
@@ -123,10 +124,12 @@ def _pieces(text: bytes) -> Iterator[Columns | Fault]:
         end = _end_of_object(text, begin)
         read = _read(text[begin:end]) if end else None
         if end and read is not None:
+            faults += read is Fault.INCOMPLETE
             yield read
             position = end
             continue
         faults += 1
+        reread += len(text) - begin
         yield Fault.MALFORMED
         position = text.find(_ROW_BEGINS, begin + 1)
         if position < 0:
@@ -135,22 +138,23 @@ def _pieces(text: bytes) -> Iterator[Columns | Fault]:
 
 def _end_of_object(text: bytes, begin: int) -> int | None:
     """Where the object that begins here ends, by its braces; None where it does not."""
-    depth = 0
+    depth, within_text = 0, False
     for token in _TOKEN.finditer(text, begin):
-        depth += (token[0] == b"{") - (token[0] == b"}")
-        if depth == 0:
-            return token.end()
+        sign = token[0]
+        if sign == b'"':
+            within_text = not within_text
+        elif not within_text:
+            depth += (sign == b"{") - (sign == b"}")
+            if depth == 0:
+                return token.end()
     return None
 
 
 # --- one object ------------------------------------------------------------------------------
 
 _PATHS = tuple((field, paths(field)) for field in FIELDS)
-_SURROGATE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
+_SURROGATE = re.compile(rb"(\\+)u[dD]([89a-fA-F])[0-9a-fA-F]{2}")
+_ESCAPE = len(b"\\ud800")
 
 
 def _read(text: bytes) -> Columns | Fault | None:
@@ -159,7 +163,7 @@ def _read(text: bytes) -> Columns | Fault | None:
         row = ROW.patient.decode(text)
     except UNREADABLE:
         try:
-            row = ROW.patient.decode(_SURROGATE.sub(_without_lone_surrogate, text))
+            row = ROW.patient.decode(_without_lone_surrogates(text))
         except UNREADABLE:
             return None
     texts: dict[str, str] = {}
@@ -173,8 +177,20 @@ def _read(text: bytes) -> Columns | Fault | None:
     return columns
 
 
-def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape[1] else escape[0]
+def _without_lone_surrogates(text: bytes) -> bytes:
+    """The text with U+FFFD for every half of a character that has no other half."""
+    halves = [
+        (found.end() - _ESCAPE, found[2] in b"89abAB")
+        for found in _SURROGATE.finditer(text)
+        if len(found[1]) % 2  # else the backslash before the u is itself escaped
+    ]
+    mended, paired = bytearray(text), -1
+    for (at, is_first), following in zip(halves, [*halves[1:], None], strict=False):
+        if is_first and following == (at + _ESCAPE, False):
+            paired = at + _ESCAPE
+        elif at != paired:
+            mended[at : at + _ESCAPE] = rb"\ufffd"
+    return bytes(mended)
 
 
 def _is_timeline(row: Any) -> bool:

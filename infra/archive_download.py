@@ -18,7 +18,6 @@ Pause = Callable[[float], None]
 ATTEMPTS = 5
 
 _FIRST_PAUSE = 0.5
-_PIECE = 256 << 10
 _PASSING = frozenset({408, 416, 425, 429})
 
 
@@ -117,7 +116,9 @@ class _Part:
         with self._path.open("r+b" if offset else "wb") as file:
             file.seek(offset)
             file.truncate()
-            for data in response.iter_raw(_PIECE):
+            for (
+                data
+            ) in response.iter_raw():  # as it comes: a piece of fixed size would be lost in a cut
                 file.write(data)
                 if progress:
                     progress(file.tell(), size or 0)

@@ -18,7 +18,7 @@ from shared.errors import Rejected
 Progress = Callable[[int, int], None]
 """Called now and then with the bytes of a file that were read so far, and its size."""
 
-LONGEST_LINE = 8 << 20
+LONGEST_LINE = 6 << 20
 """Bytes. GitHub's largest payloads stay below it; what is longer is passed over."""
 
 _READ = 256 << 10

@@ -30,10 +30,10 @@ SORT_KEYS = ("repo_id", "created_at", "event_id")
 BATCH_ROWS = 65_536
 """About the rows of a batch; each is sorted by ``SORT_KEYS``, so that readers can skip by them."""
 
-_BATCH_BYTES = 64 << 20
+_BATCH_BYTES = 24 << 20
 # Decoded rows take many times the memory of Arrow's, so they are converted a few at a time.
 _CONVERTED_ROWS = 4_096
-_CONVERTED_BYTES = 16 << 20
+_CONVERTED_BYTES = 12 << 20
 
 _TRACKED = frozenset(TRACKED_TYPES)
 _STORAGE: Mapping[ColumnType, pa.DataType] = {
@@ -61,8 +61,8 @@ class ArchiveRows:
             waiting.append(batch)
             rows = sum(batch.num_rows for batch in waiting)
             if rows >= BATCH_ROWS or sum(batch.nbytes for batch in waiting) >= _BATCH_BYTES:
-                yield _sorted(waiting)
-                waiting = []
+                sorted_, waiting = _sorted(waiting), []
+                yield sorted_
         if waiting:
             yield _sorted(waiting)
 

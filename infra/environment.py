@@ -43,6 +43,27 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise Rejected("The settings are wrong. " + "; ".join(problems)) from error
 
 
+def with_file(environment: Mapping[str, str], file: Path) -> dict[str, str]:
+    """The environment over the ``NAME=value`` lines of a file such as ``.env``, if it is there.
+
+    Empty variables count as unset. Raises Rejected naming the line that cannot be read.
+    """
+    values: dict[str, str] = {}
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise Rejected(f"Cannot read the settings in {file}: {error}.") from error
+    for number, line in enumerate(lines, 1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise Rejected(f"Line {number} of {file} is no setting. Write it as NAME=value.")
+        values[name.strip()] = value.strip().strip("\"'")
+    return values | {name: value for name, value in environment.items() if value}
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """The settings as environment variables, for a process that is started with them."""
     dumped = settings.model_dump(mode="json", exclude_none=True)

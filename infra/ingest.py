@@ -42,10 +42,9 @@ def ingest_file(
     be read, and what the warehouse raises.
     """
     sha256 = _sha256(path)
-    name = _unit_name(path, sha256)
-    for unit in warehouse.units(Dataset.EVENTS):
-        if unit.name == name and _is_of(unit, sha256):
-            return unit
+    there = warehouse.unit(Dataset.EVENTS, _unit_name(path, sha256))
+    if there and _is_of(there, sha256):
+        return there
     # The report stands with the rows and is known after the last of them: the rows wait in a file.
     with tempfile.TemporaryFile() as spool:
         rows = ArchiveRows(path, now=now, progress=progress)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import structlog
 
+from shared.errors import Rejected
 from shared.settings import Settings
 
 
 def configure(settings: Settings) -> None:
     """Set up structlog once a process. Every line has time, level, event and the bound context.
 
-    A ``log_file`` gets JSON whatever the format.
+    A ``log_file`` gets JSON whatever the format. Raises Rejected if it cannot be written.
     """
     json_wanted = settings.log_format == "json" or settings.log_file is not None
     structlog.configure(
@@ -50,6 +51,14 @@ class _Appending:
     """Adds lines to a file that several processes write and anybody may move away or empty."""
 
     def __init__(self, file: Path) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        except OSError as error:
+            raise Rejected(
+                f"Cannot write the log to {file}: {error.strerror}. Change LOG_FILE.",
+                details={"variable": "LOG_FILE", "path": str(file)},
+            ) from error
         self._file = file
 
     def msg(self, line: str) -> None:

@@ -82,6 +82,19 @@ class Classifier:
                 return Classified(rule.account_class, rule.name)
         return _HUMAN
 
+    def reason(self, account_id: int, login: str, published: AccountClass) -> str | None:
+        """The rule behind a published class, as far as id and login tell.
+
+        Boards do not keep GitHub's own word for an account, so each word that a rule knows is
+        tried. None if the rules have changed since and say something else.
+        """
+        types = sorted({type_ for rule in _rules() for type_ in rule.types})
+        for type_ in (None, *types):
+            found = self.classify(Account(account_id, login, type_))
+            if found.account_class is published:
+                return found.rule
+        return None
+
     def others(self, accounts: Iterable[Account]) -> dict[int, Classified]:
         """Those of the accounts that are not human, by id."""
         classified = ((account.id, self.classify(account)) for account in accounts)

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -41,7 +42,9 @@ from shared.boards import (
 )
 from shared.errors import NotFound, Rejected, RetryLater
 from shared.models import AccountClass, Kind
-from shared.ports import Documents
+from shared.ports import Document
+
+_SELECTABLE = (*(account_class.value for account_class in CLASSES), ALL_CLASSES)
 
 Position = tuple[str, int]
 """Class and rank: where a row stands in the pages."""
@@ -72,6 +75,12 @@ class Slice:
     total: int
 
 
+class Parts(Protocol):
+    """Where boards lie: of the document store, what reading takes."""
+
+    def get(self, *paths: str) -> tuple[Document | None, ...]: ...
+
+
 class BoardReader:
     """Reads boards through a small cache. Safe in threads.
 
@@ -80,7 +89,7 @@ class BoardReader:
 
     def __init__(
         self,
-        documents: Documents,
+        documents: Parts,
         *,
         now: Callable[[], datetime],
         pointer_seconds: float = 2.0,
@@ -126,6 +135,11 @@ class BoardReader:
                 f"sort {selection.sort!r} is not one of {', '.join(SORTS)}",
                 details={"field": "sort", "allowed": list(SORTS)},
             )
+        if selection.account_class not in _SELECTABLE:
+            raise Rejected(
+                f"class {selection.account_class!r} is not one of {', '.join(_SELECTABLE)}",
+                details={"field": "class", "allowed": list(_SELECTABLE)},
+            )
         for _ in range(3):
             head = self.head(board, window, generation)
             try:
@@ -159,10 +173,14 @@ class BoardReader:
             chosen = positions[wanted.offset : wanted.offset + wanted.limit]
             return Slice(head, self._rows(head, chosen), len(positions))
         total = head.rows_of(wanted.account_class)
+        if not total:
+            return Slice(head, (), 0)
         start, stop = wanted.offset, min(wanted.offset + wanted.limit, total)
         if _is_reversed(wanted):
             start, stop = total - stop, total - start
-        chosen = self._ordered(head, wanted, max(start, 0), max(stop, 0))
+        if stop <= max(start, 0):
+            return Slice(head, (), total)
+        chosen = self._ordered(head, wanted, max(start, 0), stop)
         if _is_reversed(wanted):
             chosen.reverse()
         return Slice(head, self._rows(head, chosen), total)

@@ -2,7 +2,7 @@
 
 A published board is a *generation*: pages of rows, and where there is more than one page, indexes
 by id and by login and orders for the other sorts. All parts of a generation carry the name of its
-*edition* (the generation and the one it was compared with), so no two editions share a document.
+*edition* (the generation and those it was compared with), so no two editions share a document.
 The pointer ``boards/{board}~{window}`` is the only document that changes.
 """
 
@@ -71,7 +71,8 @@ class Head(BaseModel):
 
     ``first_ids`` and ``first_logins`` are the first keys of the index documents (empty where the
     board has one page and needs none). ``kept`` are the editions before, newest first. ``rules``
-    is the version of the rule set. ``counts`` are the rows' summed. ``coverage`` is the body of ``shared/coverage.py``.
+    is the version of the rule set. ``counts`` are the rows' summed. ``coverage`` is the body of
+    ``shared/coverage.py``.
     """
 
     model_config = ConfigDict(frozen=True)

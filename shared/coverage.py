@@ -62,7 +62,7 @@ def captured(units: Iterable[Unit]) -> Captured:
     for unit in units:
         about: dict[str, Any] = dict(unit.about)
         broken += sum(about["broken"].values())
-        refused += about["refused_before_2015"]
+        refused += about["before_2015"]
         if about["last_at"] is None:
             continue
         latest = max(filter(None, (latest, parse_time(about["last_at"]))))

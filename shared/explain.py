@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.context import Services
+from shared.counted_windows import counted_windows
 from shared.errors import NotFound
 from shared.models import Exclusion, Kind, Window, iso
 from shared.ports import Parameter
@@ -101,24 +102,31 @@ def explain(
 ) -> Explanation:
     """Explain somebody's score in some repositories and a window.
 
-    Two statements over those repositories' contributions. Raises NotFound if there is nothing of
-    this person.
+    Two statements over those repositories' contributions, for each as-of time that they have.
+    Raises NotFound if there is nothing of this person.
     """
     names = {r.github_id: r.name for r in repositories if r.github_id is not None}
-    parameters: dict[str, Parameter] = {
-        "contributor_id": github_id,
-        "repo_ids": sorted(names),
-        "start_at": window.start or EARLIEST,
-        "end_at": window.end,
-    }
-    tallied = _tally(services.warehouse.query("tally_contributor", parameters).to_pylist())
+    spans = [
+        _parameters(github_id, span, repo_ids)
+        for span, repo_ids in counted_windows(services, list(names), window).items()
+    ]
+    tallied = _tally(
+        row
+        for span in spans
+        for row in services.warehouse.query("tally_contributor", span).to_pylist()
+    )
     if not tallied.by_repository and not tallied.excluded:
         raise NotFound(f"Account {github_id} has no contribution in this window.")
     lines = _events(
-        services.warehouse.query(
-            "list_contributor_events", {**parameters, "per_kind": events_per_kind}
-        ).to_pylist(),
+        (
+            row
+            for span in spans
+            for row in services.warehouse.query(
+                "list_contributor_events", {**span, "per_kind": events_per_kind}
+            ).to_pylist()
+        ),
         names,
+        events_per_kind,
     )
     scores = {id_: score(tallies, rules) for id_, tallies in tallied.by_repository.items()}
     return Explanation(
@@ -131,6 +139,15 @@ def explain(
         excluded=_excluded(tallied, scores.values(), lines),
         extra_copies=tallied.extra_copies,
     )
+
+
+def _parameters(github_id: int, span: Window, repo_ids: Sequence[int]) -> dict[str, Parameter]:
+    return {
+        "contributor_id": github_id,
+        "repo_ids": repo_ids,
+        "start_at": span.start or EARLIEST,
+        "end_at": span.end,
+    }
 
 
 def _tally(rows: Iterable[dict[str, object]]) -> _Tallied:
@@ -157,7 +174,8 @@ def _tally(rows: Iterable[dict[str, object]]) -> _Tallied:
 _Lines = dict[tuple[Kind, Exclusion | None], list[EventLine]]
 
 
-def _events(rows: Iterable[dict[str, object]], names: dict[int, str]) -> _Lines:
+def _events(rows: Iterable[dict[str, object]], names: dict[int, str], per_kind: int) -> _Lines:
+    """The newest events of each kind and reason."""
     lines: _Lines = defaultdict(list)
     for row in rows:
         repository = names[_int(row["repo_id"])]
@@ -173,6 +191,9 @@ def _events(rows: Iterable[dict[str, object]], names: dict[int, str]) -> _Lines:
                 _int(row["copies"]),
             )
         )
+    for found in lines.values():
+        found.sort(key=lambda line: (line.at, line.event_id), reverse=True)
+        del found[per_kind:]
     return lines
 
 

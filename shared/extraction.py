@@ -84,7 +84,8 @@ def _unpacked(field: Field) -> str:
         array = f"JSON_QUERY_ARRAY(payload, '$.{field.payload[0]}')"
         counted = f"SAFE_CAST(JSON_VALUE(entry, '$.{field.counts}') AS BOOL)"
         number = f"SELECT COUNTIF({counted})\n    FROM UNNEST({array}) AS entry"  # noqa: S608 - constants
-        return f"CASE WHEN {array} IS NOT NULL THEN (\n    {number}\n  ) END"
+        # DuckDB finds null where BigQuery counts 0 entries of an empty array: COALESCE for both.
+        return f"CASE WHEN {array} IS NOT NULL THEN COALESCE((\n    {number}\n  ), 0) END"
     texts = [f"JSON_VALUE(payload, '$.{path}')" for path in field.payload]
     if len(texts) == 1:
         (text,) = texts

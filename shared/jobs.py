@@ -93,6 +93,14 @@ FUNCTIONS: Mapping[Stage, str] = {
 }
 
 
+_PLACES: Mapping[Stage, str] = {Stage.SCRAPE: "state/scrapes", Stage.GLOBAL: "state/globals"}
+"""Stages of which few run at once, and the document that says who does.
+
+Scrapes are few for the services they read from. The global boards are made by one job at a time,
+or a slow one would publish older facts over the newer ones of another.
+"""
+
+
 class Progress(BaseModel):
     """How far a job is: ``done`` of ``total`` steps, and what it does now."""
 
@@ -248,9 +256,9 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
         if now is not None:
             progress = Progress(done=done, total=total, message=message)
             lease = iso(services.now() + _lease(services))
-            transaction.write(
-                stored(now.model_copy(update={"progress": progress, "due_at": lease}))
-            )
+            reported = now.model_copy(update={"progress": progress, "due_at": lease})
+            for write in (*_renewed(transaction, now, lease), stored(reported)):
+                transaction.write(write)
 
     services.documents.transact(update)
     log.info("scrape_progress", done=done, total=total, message=message)
@@ -277,6 +285,7 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
     def note(transaction: Transaction) -> Job | None:
         now = _mine(transaction, job)
         if now is None:
+            _leave(transaction, job)
             return None
         if not retries:
             return _fail_for_good(transaction, now, noted)
@@ -323,6 +332,18 @@ def sweep(services: Services, limit: int = 100) -> int:
     return moved
 
 
+def settle_lost(services: Services, limit: int = 100) -> int:
+    """Dispatch anew what is under way, without waiting for leases. Returns how many jobs moved.
+
+    Only for the start of a system whose workers have all ended.
+    """
+    page = services.documents.query(
+        Query("jobs", (("state", "==", State.RUNNING.value),), "due_at", limit=limit)
+    )
+    running = [read(document) for document in page.documents]
+    return sum(_settle(services, job) for job in running if job.holder is not None)
+
+
 # --- how ------------------------------------------------------------------------------------
 
 
@@ -341,7 +362,7 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
         job = read(document)
         if job.ended or job.dispatches != number or job.holder == delivery:
             return None, None
-        if job.stage is Stage.SCRAPE and not _take_slot(services, transaction, job):
+        if job.stage in _PLACES and not _take_place(services, transaction, job):
             # The same dispatch cannot come again under its name: the next one waits a little.
             waiting = job.model_copy(
                 update={"dispatches": job.dispatches + 1, "due_at": iso(moment + _SLACK)}
@@ -365,29 +386,50 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
     return running
 
 
-def _take_slot(services: Services, transaction: Transaction, job: Job) -> bool:
-    """One of the few places for scrapes that run at once. A place is given back or expires."""
-    document = transaction.get("state/scrapes")
+def _take_place(services: Services, transaction: Transaction, job: Job) -> bool:
+    """One of the few places for steps that run at once. A place is given back or expires."""
+    document = transaction.get(_PLACES[job.stage])
     now = services.now()
     held = {
         holder: until
         for holder, until in (document.fields if document else {}).items()
         if parse_time(str(until)) > now and holder != job.id
     }
-    if len(held) >= services.settings.max_concurrent_scrapes:
+    places = services.settings.max_concurrent_scrapes if job.stage is Stage.SCRAPE else 1
+    if len(held) >= places:
         return False
     held[job.id] = iso(now + _lease(services))
-    transaction.write(Write("state/scrapes", held))
+    transaction.write(Write(_PLACES[job.stage], held))
     return True
 
 
+def _held(transaction: Transaction, job: Job) -> Document | None:
+    """The places of the job's stage, if it has one of them. Reads, so it comes before any write."""
+    document = transaction.get(_PLACES[job.stage]) if job.stage in _PLACES else None
+    return document if document is not None and job.id in document.fields else None
+
+
+def _renewed(transaction: Transaction, job: Job, until: str) -> list[Write]:
+    """What keeps the job's place for as long as its lease."""
+    document = _held(transaction, job)
+    return [] if document is None else [Write(document.path, {**document.fields, job.id: until})]
+
+
 def _freed(transaction: Transaction, job: Job) -> list[Write]:
-    """What gives the job's place for scrapes back. Reads, so it comes before any write."""
-    document = transaction.get("state/scrapes") if job.stage is Stage.SCRAPE else None
-    if document is None or job.id not in document.fields:
+    """What gives the job's place back."""
+    document = _held(transaction, job)
+    if document is None:
         return []
     rest = {holder: until for holder, until in document.fields.items() if holder != job.id}
-    return [Write("state/scrapes", rest)]
+    return [Write(document.path, rest)]
+
+
+def _leave(transaction: Transaction, job: Job) -> None:
+    """Nothing to note: another delivery has the job, or it was ended. Then its place is free."""
+    document = transaction.get(f"jobs/{job.id}")
+    if document is not None and read(document).ended:
+        for write in _freed(transaction, job):
+            transaction.write(write)
 
 
 def _mine(transaction: Transaction, job: Job) -> Job | None:
@@ -406,6 +448,7 @@ def _advance(
     def move(transaction: Transaction) -> Job | None:
         now = _mine(transaction, job)
         if now is None:
+            _leave(transaction, job)
             return None
         update: dict[str, object] = {
             "holder": None,

@@ -69,7 +69,7 @@ class RepositoryName:
     @classmethod
     def parse(cls, text: str) -> RepositoryName:
         """Read ``owner/name`` or a github.com address. Raises Rejected with the remedy."""
-        trimmed = text.strip().removeprefix("https://github.com/").removesuffix(".git").strip("/")
+        trimmed = text.strip().removeprefix("https://github.com/").strip("/").removesuffix(".git")
         if not _FULL_NAME.fullmatch(trimmed) or trimmed.split("/")[1] in {".", ".."}:
             raise Rejected(
                 f"{text[:200]!r} is not a repository name. Write it as owner/name, "
@@ -126,4 +126,9 @@ def parse_time(text: str) -> datetime:
         ) from error
     if moment.tzinfo is None:
         raise Rejected(f"{text[:60]!r} has no offset. Add Z for UTC.", details={"value": text[:60]})
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Rejected(
+            f"{text[:60]!r} lies outside the years 1 to 9999.", details={"value": text[:60]}
+        ) from error

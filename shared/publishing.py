@@ -28,6 +28,7 @@ from shared.boards import (
     pointer_path,
     unpack,
 )
+from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
 from shared.models import WINDOW_DAYS, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
@@ -78,6 +79,7 @@ class Publisher:
             current = self._current(draft.inputs.board, draft.inputs.window)
             head = self._prepare(draft, current)
             if head == current:
+                self._retire(head)  # a publication that was killed after its flip did not get there
                 return Published(head, changed=False)
             try:
                 self._flip(head, current)
@@ -129,7 +131,9 @@ class Publisher:
 
     def _write(self, draft: Draft, current: Head | None) -> Head:
         inputs = draft.inputs
-        compared = current.generation[:8] if current else "first"
+        # Movement is told against all that are kept, so the name stands for all of them.
+        before = [current.edition, *current.kept] if current else []
+        compared = fingerprint(before)[:8] if before else "first"
         edition = f"{inputs.generation}-{compared}"
         parts = encode(draft.rows, edition, self._ranks(current))
         head = Head(

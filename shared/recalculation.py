@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 
 import structlog
 
-from shared import jobs, repositories, rule_sets
+from shared import audit, jobs, repositories, rule_sets
 from shared.accounts import Account, Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
-from shared.context import SYSTEM, Caller, Services
+from shared.context import Caller, Services
 from shared.coverage import Coverage, captured, measure, together
 from shared.errors import NotFound, RetryLater
+from shared.global_requests import request_global as request_global
 from shared.jobs import Job, JobType, Stage
 from shared.messages import CHANGED
 from shared.models import Window, iso, parse_time, published_windows
-from shared.ports import Json, Transaction, Unit, Write
+from shared.ports import Json, Unit
 from shared.publishing import Draft, Published
 from shared.receipts import Inputs, facts_digest, window_text
 from shared.repositories import Repository, unit_name
@@ -27,24 +27,18 @@ from shared.tables import Dataset
 
 log = structlog.get_logger()
 
-_STATE = "state/global"
-
 
 def recalculate(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
-    """The step of the stages BOARDS and GLOBAL."""
+    """The step of the stages BOARDS and GLOBAL; the first calls for the second."""
     log.info("leaderboard_recalc_started", stage=job.stage.value)
     if job.stage is Stage.GLOBAL:
         result: dict[str, Json] = recalculate_global(services, job)
     else:
         result = _recalculate_one(services, job)
+        # Before the job completes: said afterwards, a kill between the two would be for good.
+        services.events.publish(CHANGED, {"board": job.repository or ""}, {})
     log.info("leaderboard_recalc_completed", stage=job.stage.value)
     return None, result
-
-
-def announce(services: Services, job: Job | None) -> None:
-    """After the step: a repository's new boards change the global ones."""
-    if job is not None and job.ended and job.stage is Stage.BOARDS:
-        services.events.publish(CHANGED, {"board": job.repository or ""}, {})
 
 
 # --- a repository -----------------------------------------------------------------------------
@@ -125,6 +119,29 @@ def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
     raise RetryLater(f"The contributions of repository {repo_id} keep changing.")
 
 
+def request_repository(services: Services, repository: Repository, caller: Caller) -> Job:
+    """Ask for a repository's boards to be made anew from its contributions."""
+    job = jobs.new(
+        services,
+        caller,
+        JobType.RECALCULATE_REPOSITORY,
+        Stage.BOARDS,
+        "high",
+        repository=(repository.name, repository.key),
+    )
+    asked = audit.record(
+        services,
+        caller,
+        "repository.recalculation_requested",
+        ("repository", repository.name),
+        f"Recalculation of {repository.name} requested",
+        new={"job": job.id},
+    )
+    services.documents.write([jobs.stored(job), asked])
+    jobs.dispatch(services, job)
+    return job
+
+
 # --- boards -----------------------------------------------------------------------------------
 
 
@@ -198,40 +215,21 @@ def _coverage(unit: Unit, window: Window) -> Coverage:
 # --- the global board -------------------------------------------------------------------------
 
 
-def request_global(services: Services, caller: Caller = SYSTEM) -> Job:
-    """Ask for the global boards to be brought up to date. Requests before it starts share one job.
-
-    Each request is noted before the job's end is looked at, so none falls between two jobs.
-    """
-    job = jobs.new(services, caller, JobType.RECALCULATE_GLOBAL, Stage.GLOBAL, "default")
-
-    def ask(transaction: Transaction) -> tuple[Job, bool]:
-        state = transaction.get(_STATE)
-        waiting = transaction.get(f"jobs/{state.fields['job']}") if state else None
-        if waiting is not None and jobs.read(waiting).state is jobs.State.QUEUED:
-            return jobs.read(waiting), False
-        transaction.write(Write(_STATE, {"job": job.id}))
-        transaction.write(jobs.stored(job))
-        return job, True
-
-    asked, created = services.documents.transact(ask)
-    if created:
-        settle = timedelta(seconds=services.settings.settle_seconds)
-        jobs.dispatch(services, asked, not_before=services.now() + settle)
-    return asked
-
-
 def recalculate_global(services: Services, job: Job | None = None) -> dict[str, Json]:
     """Publish the global boards from the standings of all registered repositories."""
     rules = rule_sets.current(services)
+    # Read before the repositories, which know their id before they have any unit: a unit that is
+    # nobody's then was left behind, and is not of somebody who came between.
+    stored = {unit.name: unit for unit in services.warehouse.units(Dataset.STANDINGS)}
+    credited = {unit.name: unit for unit in services.warehouse.units(Dataset.CONTRIBUTIONS)}
     scraped = {
         unit_name(r.github_id): r
         for r in repositories.everyone(services)
         if r.github_id is not None
     }
-    stored = {unit.name: unit for unit in services.warehouse.units(Dataset.STANDINGS)}
-    for name in stored.keys() - scraped.keys():
-        repositories.tidy(services, int(str(stored[name].about["repo_id"])))
+    for name, left in (credited | stored).items():
+        if name not in scraped:
+            repositories.tidy(services, int(str(left.about["repo_id"])))
     standings: list[Unit] = []
     for number, (name, repository) in enumerate(sorted(scraped.items())):
         unit = stored.get(name)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from shared import audit, jobs
+from shared import audit, global_requests, jobs
 from shared.boards import repository_board
 from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict, NotFound
@@ -41,6 +41,11 @@ class Repository(BaseModel):
     never_rescrape_before: str | None = None
     active_job: str | None = None
     error_message: str | None = None
+
+    @property
+    def registered_as(self) -> RepositoryName:
+        """The name that finds it here, in lower case. Its latest name may be another."""
+        return RepositoryName(*self.key.split("~", 1))
 
 
 def unit_name(repo_id: int) -> str:
@@ -148,23 +153,24 @@ def request_scrape(
         if active is not None and not jobs.read(active).ended:
             return jobs.read(active), False
         transaction.write(stored(repository.model_copy(update={"active_job": job.id})))
-        transaction.write(jobs.stored(job))
+        named = job.model_copy(update={"repository": repository.name})
+        transaction.write(jobs.stored(named))
         transaction.write(
             audit.record(
                 services,
                 caller,
                 "repository.scrape_requested",
-                ("repository", name.full),
-                f"{type_.value.replace('_', ' ')} of {name.full} requested",
+                ("repository", repository.name),
+                f"{type_.value.replace('_', ' ')} of {repository.name} requested",
                 new={"job": job.id},
             )
         )
-        return job, True
+        return named, True
 
     asked, created = services.documents.transact(ask)
     if created:
         jobs.dispatch(services, asked)
-        log.info("scrape_job_created", repository=name.full, job_id=asked.id)
+        log.info("scrape_job_created", repository=asked.repository, job_id=asked.id)
     return asked, created
 
 
@@ -173,12 +179,16 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
 
     Raises NotFound.
     """
+    job = global_requests.new(services, caller)
 
     def take(transaction: Transaction) -> Repository:
         document = transaction.get(f"repositories/{name.key}")
         if document is None:
             raise NotFound(f"{name.full} is not registered.", details={"repository": name.full})
         repository = read(document)
+        # Asked for at once, so that a kill after this leaves nothing that is not on its way.
+        for write in global_requests.noted(transaction, job)[1]:
+            transaction.write(write)
         transaction.write(Write(document.path, None))
         transaction.write(
             audit.record(
@@ -193,10 +203,16 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
         return repository
 
     repository = services.documents.transact(take)
-    if repository.github_id is not None:
+    if repository.github_id is not None and not _is_known(services, repository.github_id):
         tidy(services, repository.github_id)
     services.events.publish(CHANGED, {"board": repository.name}, {})
     return repository
+
+
+def _is_known(services: Services, repo_id: int) -> bool:
+    """True if a repository is registered under this id, perhaps by an older name as well."""
+    same = Query("repositories", (("github_id", "==", repo_id),), limit=1)
+    return bool(services.documents.query(same).documents)
 
 
 def tidy(services: Services, repo_id: int) -> None:
@@ -252,12 +268,11 @@ def refresh_stale(services: Services, limit: int) -> list[Job]:
     waiting.sort(key=lambda repository: repository.last_scraped_at or "")
     for repository in waiting:
         _mark_stale(services, repository)
-    return [
-        request_scrape(services, RepositoryName.parse(r.name), SYSTEM, full=False, queue="default")[
-            0
-        ]
-        for r in waiting[:limit]
+    asked = [
+        request_scrape(services, repository.registered_as, SYSTEM, full=False, queue="default")
+        for repository in waiting[:limit]
     ]
+    return [job for job, _ in asked]
 
 
 def _mark_stale(services: Services, repository: Repository) -> None:

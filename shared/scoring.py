@@ -103,16 +103,17 @@ class RuleSet(_Rules):
         )
 
     def _kinds(self) -> list[dict[str, object]]:
-        groups = {kind: (n, cap) for n, cap in enumerate(self.caps) for kind in cap.kinds}
+        caps = {kind: cap for cap in self.caps for kind in cap.kinds}
         rows: list[dict[str, object]] = []
         for kind in Kind:
-            group, cap = groups.get(kind, (None, None))
+            cap = caps.get(kind)
             rows.append(
                 {
                     "kind": kind.value,
                     "points": thousandths(self.points.get(kind, Decimal(0))),
                     "daily_cap": self.daily_caps.get(kind),
-                    "cap_group": None if group is None else f"cap {group + 1}",
+                    # Named for a kind in it: the order in which caps are written says nothing.
+                    "cap_group": None if cap is None else min(cap.kinds).value,
                     "cap": None if cap is None else thousandths(cap.points),
                     "minimum_size": self.minimum_pr_size if kind in _BY_PULL_REQUEST else 0,
                     "self_factor": thousandths(self.self_merge_factor)

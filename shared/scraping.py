@@ -11,7 +11,7 @@ from shared.errors import NotFound
 from shared.jobs import Job, RepositoryStatus, Stage
 from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
-from shared.ports import Json, Transaction
+from shared.ports import Fields, Json, Transaction
 from shared.repositories import Repository, unit_name
 from shared.tables import Dataset
 
@@ -30,6 +30,8 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
             "in which something happened there.",
             details={"repository": repository.name},
         )
+    if repository.github_id is None:
+        _note(services, repository, {"github_id": repo_id})
     jobs.report(services, job, 1, 3, "crediting contributions")
     unit = services.warehouse.derive(
         "credit_contributions",
@@ -39,7 +41,15 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
         {"repo_id": repo_id, "as_of": iso(held.as_of), "source": "archive"},
     )
     name = services.warehouse.query("latest_repository_names", {"repo_ids": [repo_id]})
-    _note(services, repository, repo_id, str(name["repo_name"][0]), iso(held.as_of))
+    _note(
+        services,
+        repository,
+        {
+            "name": str(name["repo_name"][0]),
+            "last_scraped_at": iso(services.now()),
+            "latest_data_at": iso(held.as_of),
+        },
+    )
     log.info("scrape_completed", rows=unit.rows)
     return Stage.BOARDS, {"repo_id": repo_id, "contributions": unit.rows, "as_of": iso(held.as_of)}
 
@@ -51,14 +61,17 @@ def announce(services: Services, job: Job | None) -> None:
 
 
 def _begin(services: Services, job: Job) -> Repository:
-    """The job's repository, now SCRAPING. Raises NotFound if it was removed meanwhile."""
+    """The job's repository, now SCRAPING. Raises NotFound if it was removed meanwhile.
+
+    Registered anew it has another job, which sees to it.
+    """
     if job.repository_key is None:
         raise NotFound("This job has no repository.")
     path = f"repositories/{job.repository_key}"
 
     def begin(transaction: Transaction) -> Repository:
         document = transaction.get(path)
-        if document is None:
+        if document is None or document.fields["active_job"] != job.id:
             raise NotFound(f"{job.repository} is not registered any more.")
         repository = repositories.read(document)
         scraping = repository.model_copy(
@@ -77,19 +90,12 @@ def _find(services: Services, repository: Repository) -> int | None:
     return int(found["repo_id"][0].as_py()) if found.num_rows else None
 
 
-def _note(services: Services, repository: Repository, repo_id: int, name: str, as_of: str) -> None:
+def _note(services: Services, repository: Repository, update: Fields) -> None:
     def note(transaction: Transaction) -> None:
         document = transaction.get(f"repositories/{repository.key}")
         if document is None:
             raise NotFound(f"{repository.name} was removed meanwhile.")
-        update = {
-            "github_id": repo_id,
-            "name": name,
-            "last_scraped_at": iso(services.now()),
-            "latest_data_at": as_of,
-        }
-        transaction.write(
-            repositories.stored(repositories.read(document).model_copy(update=update))
-        )
+        noted = repositories.read(document).model_copy(update=dict(update))
+        transaction.write(repositories.stored(noted))
 
     services.documents.transact(note)

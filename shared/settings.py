@@ -28,6 +28,9 @@ class Settings(BaseModel):
         default=None, description="file that JSON logs are added to, in place of standard error"
     )
 
+    archive_url: str = Field(
+        default="https://data.gharchive.org", description="where archive hours are fetched from"
+    )
     retry_seconds: tuple[int, ...] = Field(
         default=(60, 120, 240), description="waits before the attempts of a failed job step"
     )

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from shared.board_reading import Selection
 from shared.boards import ALL_CLASSES, Head, Row
 from shared.context import Services
+from shared.counted_windows import counted_windows
 from shared.errors import NotFound
 from shared.explain import EARLIEST
-from shared.models import Kind, parse_time
+from shared.models import Kind, Window, parse_time
 from shared.scoring import RuleSet, Score, Tally, score
 from shared.tables import COUNT_COLUMNS
 
@@ -151,25 +152,24 @@ def _from_contributions(
     services: Services, head: Head, repo_ids: Sequence[int]
 ) -> dict[int, _ByRepository]:
     inputs = head.receipt.inputs
-    table = services.warehouse.query(
-        "tally_board",
-        {
-            "repo_ids": list(repo_ids),
-            "start_at": parse_time(inputs.start) if inputs.start else EARLIEST,
-            "end_at": parse_time(inputs.end),
-        },
-    )
+    start = None if inputs.start is None else parse_time(inputs.start)
+    window = Window(head.window, start, parse_time(inputs.end))
     found: dict[int, dict[int, list[Tally]]] = defaultdict(lambda: defaultdict(list))
-    for row in table.to_pylist():
-        found[row["contributor_id"]][row["repo_id"]].append(
-            Tally(
-                Kind(row["kind"]),
-                row["quantity"],
-                row["age_days"],
-                row["self_merged"],
-                row["pr_size"],
-            )
+    for span, counted in counted_windows(services, repo_ids, window).items():
+        table = services.warehouse.query(
+            "tally_board",
+            {"repo_ids": counted, "start_at": span.start or EARLIEST, "end_at": span.end},
         )
+        for row in table.to_pylist():
+            found[row["contributor_id"]][row["repo_id"]].append(
+                Tally(
+                    Kind(row["kind"]),
+                    row["quantity"],
+                    row["age_days"],
+                    row["self_merged"],
+                    row["pr_size"],
+                )
+            )
     return {contributor: dict(parts) for contributor, parts in found.items()}
 
 

@@ -72,11 +72,11 @@ class Schedule:
 
 
 SCHEDULES: tuple[Schedule, ...] = (
-    Schedule("nightly-global-boards", "0 2 * * *", "recalculate_global_leaderboard"),
-    Schedule("hourly-refresh", "15 * * * *", "refresh_stale_repositories"),
-    Schedule("sweep", "*/10 * * * *", "sweep_jobs"),
+    Schedule("sweep-jobs", "* * * * *", "sweep_jobs"),
+    Schedule("refresh-stale-repositories", "15 * * * *", "refresh_stale_repositories"),
+    Schedule("recalculate-global-leaderboard", "*/30 * * * *", "recalculate_global_leaderboard"),
 )
-"""All schedules: the nightly global boards, the refresh of stale repositories, sweeping up."""
+"""All schedules: sweeping up every minute, stale repositories hourly, the global boards half-hourly."""
 
 
 class Schedules:

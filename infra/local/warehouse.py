@@ -201,11 +201,14 @@ class LocalWarehouse:
                     "SELECT file FROM units WHERE dataset = ? ORDER BY name", (table,)
                 )
             ]
+        # Temporary: any other view would be seen, and fought over, by all cursors of this process.
         if files:
-            cursor.read_parquet(files).create_view(table, replace=True)
+            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            cursor.execute(
+                f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet([{listed}])"
+            )
         else:
-            empty = arrow_schema(COLUMNS[Dataset(table)]).empty_table()
-            cursor.from_arrow(empty).create_view(table, replace=True)
+            cursor.register(table, arrow_schema(COLUMNS[Dataset(table)]).empty_table())
         return sum(Path(file).stat().st_size for file in files)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:

@@ -41,10 +41,10 @@ SELECT
   SAFE_CAST(JSON_VALUE(payload, '$.pull_request.deletions') AS INT64) AS deletions,
   JSON_VALUE(payload, '$.review.state') AS review_state,
   SAFE_CAST(JSON_VALUE(payload, '$.distinct_size') AS INT64) AS push_distinct_size,
-  CASE WHEN JSON_QUERY_ARRAY(payload, '$.commits') IS NOT NULL THEN (
+  CASE WHEN JSON_QUERY_ARRAY(payload, '$.commits') IS NOT NULL THEN COALESCE((
     SELECT COUNTIF(SAFE_CAST(JSON_VALUE(entry, '$.distinct') AS BOOL))
     FROM UNNEST(JSON_QUERY_ARRAY(payload, '$.commits')) AS entry
-  ) END AS push_listed_distinct,
+  ), 0) END AS push_listed_distinct,
   COALESCE(
     JSON_VALUE(payload, '$.ref'),
     JSON_VALUE(payload, '$.release.tag_name')

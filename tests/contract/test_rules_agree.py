@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from shared.models import Window
-from shared.recalculation import windows_parameter
+from shared.statements import windows_parameter
 from shared.tables import COUNT_COLUMNS, Dataset
 from tests.support import googlesql, oracle
 from tests.support.case_runs import (
     ALL,
-    WINDOW,
     Run,
     credited_by_reference,
     on_duckdb,
@@ -206,13 +205,11 @@ def _all_rows(dataset: Dataset, *, one_repository: bool) -> Rows:
     if dataset is Dataset.CONTRIBUTIONS:
         same = {"repo_id": ENGINE.id} if one_repository else {}
         return [row | same for row in _duckdb().credited]
-    rows = [
-        row | {"repo_id": number, "window_name": "all"}
+    return [
+        row | {"repo_id": number * 1000 + row["repo_id"], "window_name": "all"}
         for number, found in _duckdb().standings.items()
         for row in found
     ]
-    assert WINDOW not in {row["window_name"] for row in rows}
-    return rows
 
 
 def _standings(number: int) -> list[oracle.Standing]:

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from infra.archive_rows import ArchiveRows
 from shared.models import Window
-from shared.recalculation import windows_parameter
 from shared.scoring import DEFAULT_RULES
+from shared.statements import windows_parameter
 from shared.tables import Dataset
 from tests.support import oracle
 from tests.support.case import Case

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from infra import archive_decoder, archive_lines, archive_rows
 from infra.archive_decoder import Columns, Fault, patiently, quickly
-from infra.archive_report import Report
+from infra.archive_report import Report, Tally
 from infra.archive_rows import SCHEMA, SORT_KEYS, ArchiveRows
 from shared.archive_fields import FIELDS, TRACKED_TYPES
 from shared.errors import Rejected
@@ -287,7 +287,7 @@ ONE, TWO, THREE = (line(id=number) for number in ("1", "2", "3"))
         (ONE.replace(b"true", b"tr\0\0", 1) + TWO, "2", {"malformed": 1}),
         (ONE[:-1], "", {"malformed": 1}),
         (b"{" * 100_000, "", {"malformed": 1}),
-        (b'{"id":"' * 10_000, "", {"malformed": archive_decoder._MOST_FAULTS}),
+        (b'{"id":"' * 1_000, "", {"malformed": archive_decoder._MOST_FAULTS}),
         (ONE[:-1] + b',"x":' + b"[" * 5000 + b"]" * 5000 + b"}", "", {"malformed": 1}),
         (b'"text"', "", {"no_object": 1}),
         (b"\x1f\x8b\x00\x00 binary \xff\xfe", "", {}),
@@ -308,6 +308,8 @@ def test_texts_that_are_not_unicode_are_read_with_replacements(read_bytes: Any) 
         (b"m\xff", "m\ufffd"),
         (b"m\\ud83d", "m\ufffd"),
         (b"\\ud83d\\ude00", "😀"),
+        (b"\\ud83d\\ud83d\\ude00\\ude00", "\ufffd😀\ufffd"),
+        (b"\\\\ud83d\\ude00", "\\ud83d\ufffd"),
     ):
         assert read_one(read_bytes, bad.replace(b"@", inserted))["actor_login"] == login
     skipped = line(org={"login": "@"})
@@ -393,7 +395,7 @@ def test_memory_stays_below_half_a_gigabyte(tmp_path: Path) -> None:
     kept, too_long, peak = map(int, result.stdout.split())
     assert kept >= 200_040
     assert too_long == 1
-    assert peak < 512, f"{peak} MB"
+    assert peak < 400, f"{peak} MB"
 
 
 # --- properties ------------------------------------------------------------------------------
@@ -420,7 +422,7 @@ def quick_columns(text: bytes) -> Columns:
     """What the quick way makes of a line. Raises where it does not fit."""
     row: Any = quickly(text)
     at = archive_decoder.read_time(row.created_at)
-    decoded = archive_rows._Decoded(archive_rows.Tally(NOW))
+    decoded = archive_rows._Decoded(Tally(NOW))
     decoded._quick, decoded._times = [row], [at or 0]
     (batch,) = decoded.batches()
     columns: Columns = batch.set_column(
@@ -490,7 +492,7 @@ def test_no_mutation_of_a_line_is_too_much(data: st.DataObject) -> None:
                 st.sampled_from([b"", b"\0" * 9, b'{"id":"', b'"', b"\\", b"}{", b"\\ud800", ONE]),
             )
         )
-    decoded = archive_rows._Decoded(archive_rows.Tally(NOW))
+    decoded = archive_rows._Decoded(Tally(NOW))
     decoded.add(bytes(text).split(b"\n"))
     kept = sum(batch.num_rows for batch in decoded.batches())
     assert kept == decoded._tally.events

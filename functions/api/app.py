@@ -1,0 +1,106 @@
+"""The Flask application behind the function: resources, errors, a line of log a request."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from functions import edge
+from functions.api import (
+    config,
+    contributors,
+    coverage,
+    health,
+    jobs,
+    leaderboard,
+    openapi,
+    repositories,
+)
+from functions.api.parsing import MOST_BODY_BYTES, check_length
+from functions.api.resource import Surroundings
+from functions.dashboard import pages
+from shared.context import Services
+from shared.errors import Rejected, RetryLater
+
+log = structlog.get_logger()
+
+RESOURCES = (
+    repositories.resource,
+    leaderboard.resource,
+    contributors.resource,
+    config.resource,
+    jobs.resource,
+    coverage.resource,
+    health.resource,
+    openapi.resource,
+)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+def create_app(services: Callable[[], Services] = edge.started) -> Flask:
+    """The application. ``services`` is called when the first request needs them."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.url_map.strict_slashes = False
+    app.extensions["leaderboard"] = Surroundings(services)
+    for resource in RESOURCES:
+        app.register_blueprint(resource)
+    app.register_blueprint(pages.blueprint)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.teardown_request(_forget)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.started = time.monotonic()
+    g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    check_length(request)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    log.info(
+        "request_answered",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        duration_ms=int((time.monotonic() - g.started) * 1000),
+    )
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.reset_contextvars(**g.pop("bound", {}))
+
+
+def _failed(error: Exception) -> Response | AnyResponse:
+    """Every error in one shape, and no trace of the inside. People lost off the API see a page."""
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 400:
+        return error.get_response()
+    accepted = request.accept_mimetypes.best_match(("application/json", "text/html"))
+    if accepted == "text/html" and not request.path.startswith("/api/"):
+        return pages.error_response(error)
+    failure = edge.failure_of(error)
+    if failure.is_ours:
+        level = log.warning if isinstance(error, RetryLater) else log.exception
+        level("request_failed", error=failure.code, reason=str(error)[:500])
+    elif isinstance(error, Rejected):
+        log.info("validation_error", field=error.details.get("field"), reason=error.message)
+    response = jsonify(failure.body(g.request_id))
+    response.status_code = failure.status
+    response.headers.update(failure.headers)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,139 @@
+"""Registered repositories: add, list, remove, and ask for a scrape."""
+
+from __future__ import annotations
+
+from functions.api.access import ADMIN, WRITE
+from functions.api.links import here, path_to, with_cursor
+from functions.api.parameters import RepositoriesQuery
+from functions.api.resource import Call, Reply, Resource
+from functions.api.schemas import ListMeta, Nothing
+from functions.api.work_schemas import (
+    AskedAnswer,
+    JobLinks,
+    JobMeta,
+    NewRepository,
+    RegisteredAnswer,
+    RegisteredMeta,
+    RegisteredRepository,
+    RemovedAnswer,
+    RepositoriesAnswer,
+    RepositoryAnswer,
+    job,
+    repositories_of,
+    repository,
+)
+from shared import jobs, repositories
+from shared.errors import Conflict, NotFound, RetryLater
+from shared.jobs import RepositoryStatus
+from shared.models import RepositoryName
+
+resource = Resource("repositories")
+
+CREATED = 201
+
+
+@resource.operation(
+    "POST", "/api/v1/repositories", status=CREATED, scope=WRITE, errors=(RetryLater,)
+)
+def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnswer]:
+    """Register a repository and ask for its first scrape.
+
+    A repeat answers 200 with the repository as it is, and asks for nothing.
+    """
+    found = repositories.register(call.services, RepositoryName.parse(body.repository), call.caller)
+    shown = repository(found.repository)
+    data = RegisteredRepository(
+        repository=shown,
+        job=job(found.job) if found.job else _active_job(call, found.repository),
+    )
+    return Reply(
+        RegisteredAnswer(data=data, meta=RegisteredMeta(created=found.created), links=here()),
+        status=CREATED if found.created else 200,
+        location=shown.address if found.created else None,
+    )
+
+
+@resource.operation("GET", "/api/v1/repositories", errors=(RetryLater,))
+def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[RepositoriesAnswer]:
+    """Registered repositories, by name."""
+    page = repositories.listed(
+        call.services,
+        status=None if query.status is None else RepositoryStatus(query.status),
+        after=query.cursor,
+        limit=query.limit,
+    )
+    return Reply(
+        RepositoriesAnswer(
+            data=repositories_of(page),
+            meta=ListMeta(limit=query.limit),
+            links=with_cursor(page.cursor),
+        )
+    )
+
+
+@resource.operation("GET", "/api/v1/repositories/<owner>/<name>", errors=(NotFound, RetryLater))
+def show_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
+    """A repository and the job that works on it now, if any."""
+    found = repositories.get(call.services, _named(owner, name))
+    data = RegisteredRepository(repository=repository(found), job=_active_job(call, found))
+    return Reply(RepositoryAnswer(data=data, meta=Nothing(), links=here()))
+
+
+@resource.operation(
+    "DELETE",
+    "/api/v1/repositories/<owner>/<name>",
+    scope=ADMIN,
+    errors=(NotFound, RetryLater),
+)
+def remove_repository(call: Call, owner: str, name: str) -> Reply[RemovedAnswer]:
+    """Unregister a repository: its contributions and boards go, the global board follows.
+
+    The answer is the repository as it was.
+    """
+    removed = repositories.remove(call.services, _named(owner, name), call.caller)
+    return Reply(RemovedAnswer(data=repository(removed), meta=Nothing(), links=here()))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/scrape",
+    status=202,
+    scope=WRITE,
+    errors=(NotFound, Conflict, RetryLater),
+)
+def scrape_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
+    """Ask for a full scrape. While one is under way, everybody gets the same job."""
+    return _ask(call, owner, name, full=True)
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/refresh",
+    status=202,
+    scope=WRITE,
+    errors=(NotFound, Conflict, RetryLater),
+)
+def refresh_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
+    """Ask for what is new. While a scrape is under way, everybody gets the same job."""
+    return _ask(call, owner, name, full=False)
+
+
+def _ask(call: Call, owner: str, name: str, *, full: bool) -> Reply[AskedAnswer]:
+    asked, created = repositories.request_scrape(
+        call.services, _named(owner, name), call.caller, full=full
+    )
+    address = path_to("jobs", asked.id)
+    links = JobLinks(self_=here().self_, job=address)
+    return Reply(
+        AskedAnswer(data=job(asked), meta=JobMeta(created=created), links=links), location=address
+    )
+
+
+def _named(owner: str, name: str) -> RepositoryName:
+    return RepositoryName.parse(f"{owner}/{name}")
+
+
+def _active_job(call: Call, found: repositories.Repository) -> jobs.Job | None:
+    if found.active_job is None:
+        return None
+    return jobs.get(call.services, found.active_job)

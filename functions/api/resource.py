@@ -1,0 +1,200 @@
+"""How an endpoint is written: a typed function, from whose signature all the rest follows.
+
+    @resource.operation("GET", "/jobs/<job_id>", errors=(NotFound,))
+    def show_job(call: Call, job_id: str) -> Reply[JobAnswer]:
+
+A parameter ``query`` is the model of the address's parameters, ``body`` that of the JSON body; the
+others come from the path. The same signature makes the OpenAPI description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
+
+import msgspec
+from flask import Blueprint, Response, current_app, g, request
+from pydantic import BaseModel
+
+from functions.api.access import KEY_HEADER, READ, admitted, anonymous
+from functions.api.known_repositories import KnownRepositories
+from functions.api.parsing import body_of, query_of
+from shared.context import Caller, Services
+from shared.custom_range import RangeBoards
+from shared.errors import Forbidden, LeaderboardError, Unauthenticated
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Method = Literal["GET", "POST", "DELETE"]
+Errors = tuple[type[LeaderboardError], ...]
+
+_to_json = msgspec.json.Encoder(decimal_format="number").encode
+"""Points are decimals of two places and leave as numbers of two places, which floats would not."""
+
+_CHANGING = "no-cache"
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[Answer]):
+    """What an endpoint answers. ``forever`` is for addresses whose answer cannot change.
+
+    ``etag`` None makes one from the body.
+    """
+
+    body: Answer
+    status: int | None = None
+    etag: str | None = None
+    forever: bool = False
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The surroundings of a request. ``caller`` has a name where the endpoint asks for a key."""
+
+    services: Services
+    caller: Caller
+    ranges: RangeBoards
+    known: KnownRepositories
+    key: str | None = field(repr=False, default=None)
+
+    def allow_warehouse(self) -> None:
+        """Free on one machine; elsewhere a statement costs money and needs a key.
+
+        Raises Unauthenticated, Forbidden.
+        """
+        if self.services.settings.backend != "local":
+            admitted(self.services, self.caller, self.key, READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An endpoint as it is described. ``rule`` is the whole path with ``<parameters>``."""
+
+    method: Method
+    rule: str
+    name: str
+    tag: str
+    summary: str
+    description: str
+    answer: type[BaseModel]
+    status: int
+    query: type[BaseModel] | None
+    body: type[BaseModel] | None
+    scope: str | None
+    key_elsewhere: bool
+    errors: Errors
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an application keeps between requests."""
+
+    services: Callable[[], Services]
+    ranges: RangeBoards = field(default_factory=RangeBoards)
+    known: KnownRepositories = field(default_factory=KnownRepositories)
+
+
+def surroundings() -> Surroundings:
+    """Those of the application that answers now."""
+    kept = current_app.extensions["leaderboard"]
+    assert isinstance(kept, Surroundings)  # noqa: S101 - put there by create_app
+    return kept
+
+
+View = Callable[..., Reply[Any]]
+
+
+class Resource(Blueprint):
+    """The endpoints of one resource."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, __name__)
+        self.operations: list[Operation] = []
+
+    def operation(
+        self,
+        method: Method,
+        rule: str,
+        *,
+        status: int = 200,
+        scope: str | None = None,
+        reads_warehouse: bool = False,
+        errors: Errors = (),
+    ) -> Callable[[View], View]:
+        """Register a function as an endpoint. ``errors`` beside those that its signature implies.
+
+        ``scope`` is what the key has to allow; without one the endpoint is open. One that
+        ``reads_warehouse`` asks for that by ``Call.allow_warehouse``.
+        """
+
+        def register(view: View) -> View:
+            hints = get_type_hints(view)
+            summary, _, description = (view.__doc__ or "").partition("\n\n")
+            keyed: Errors = (Unauthenticated, Forbidden) if scope or reads_warehouse else ()
+            operation = Operation(
+                method=method,
+                rule=rule,
+                name=view.__name__,
+                tag=self.name,
+                summary=" ".join(summary.split()),
+                description=" ".join(description.split()),
+                answer=get_args(hints["return"])[0],
+                status=status,
+                query=hints.get("query"),
+                body=hints.get("body"),
+                scope=scope,
+                key_elsewhere=reads_warehouse,
+                errors=(*keyed, *errors),
+            )
+            self.operations.append(operation)
+            self.add_url_rule(
+                rule,
+                f"{view.__name__}_{len(self.operations)}",
+                lambda **path: _answer(operation, view, path),
+                methods=[method],
+            )
+            return view
+
+        return register
+
+
+def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
+    kept = surroundings()
+    try:
+        services = kept.services()
+    except LeaderboardError as error:  # a wrong setting, which is nothing the caller could mend
+        raise RuntimeError("the services could not be set up") from error
+    key = request.headers.get(KEY_HEADER)
+    caller = anonymous(request, g.request_id)
+    if operation.scope is not None:
+        caller = admitted(services, caller, key, operation.scope)
+    arguments = path
+    query = query_of(operation.query, request.args)
+    if query is not None:
+        arguments["query"] = query
+    if operation.body is not None:
+        arguments["body"] = body_of(operation.body, request)
+    reply = view(Call(services, caller, kept.ranges, kept.known, key), **arguments)
+    return _respond(reply, operation)
+
+
+def _respond(reply: Reply[Any], operation: Operation) -> Response:
+    body = _to_json(reply.body.model_dump(by_alias=True))
+    response = Response(body, reply.status or operation.status, mimetype="application/json")
+    if reply.location is not None:
+        response.headers["Location"] = reply.location
+    if operation.method != "GET":
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    return to_be_checked(response, reply.etag, forever=reply.forever)
+
+
+def to_be_checked(response: Response, etag: str | None, *, forever: bool = False) -> Response:
+    """The answer with its validators, or 304 to a reader who has it."""
+    response.headers["Cache-Control"] = _FOREVER if forever else _CHANGING
+    response.set_etag(etag or hashlib.sha256(response.get_data()).hexdigest()[:32])
+    response.make_conditional(request)
+    return response

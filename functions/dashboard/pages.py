@@ -1,0 +1,141 @@
+"""The dashboard's pages, as a blueprint of the API's app.
+
+The app keeps how to get at the services in its extension ``leaderboard``. For addresses that lead
+nowhere it can show ``error_response``. Views read through ``shared/`` and render; nothing is
+decided here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import (
+    Blueprint,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from functions import edge
+from functions.dashboard import board_page, contributor_page, overview, responses
+from functions.dashboard.board_address import BoardAddress
+from functions.dashboard.words import COLUMNS, FILTERS, LABELS
+from shared import jobs, repositories
+from shared.boards import GLOBAL, repository_board
+from shared.context import Services
+from shared.errors import LeaderboardError, NotFound, RetryLater
+from shared.models import RepositoryName
+
+log = structlog.get_logger()
+
+blueprint = Blueprint(
+    "dashboard",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/dashboard/static",
+)
+blueprint.after_request(responses.finish)
+for _name, _filter in FILTERS.items():
+    blueprint.add_app_template_filter(_filter, _name)
+
+
+@blueprint.app_context_processor
+def _words() -> dict[str, Any]:
+    return {**LABELS, "COLUMNS": COLUMNS, "asset": responses.asset, "path_of": path_of}
+
+
+@blueprint.get("/")
+def home() -> AnyResponse:
+    """The dashboard is the first page."""
+    return redirect(url_for("dashboard.dashboard"))
+
+
+@blueprint.get("/dashboard")
+def dashboard() -> str:
+    """Totals, repositories, the top of the board, movers and jobs; or how to begin."""
+    services = _services()
+    shown = overview.read(services)
+    template = "dashboard.html" if shown.registered else "first_run.html"
+    return render_template(template, shown=shown, now=services.now())
+
+
+@blueprint.get("/leaderboard")
+def leaderboard() -> str:
+    """The board over all registered repositories."""
+    address = BoardAddress.read("dashboard.leaderboard", {}, request.args)
+    try:
+        page = board_page.read(_services(), GLOBAL, address)
+    except NotFound:
+        if address.generation:
+            raise
+        return render_template("no_board.html", repository=None)
+    return render_template("board.html", **board_page.context(page, None))
+
+
+@blueprint.get("/repositories/<owner>/<name>")
+def repository(owner: str, name: str) -> str:
+    """The board of one repository, or where it stands on the way to one."""
+    services = _services()
+    found = repositories.get(services, RepositoryName.parse(f"{owner}/{name}"))
+    place = {"owner": owner, "name": name}
+    address = BoardAddress.read("dashboard.repository", place, request.args)
+    try:
+        page = board_page.read(services, repository_board(found.github_id or 0), address)
+    except NotFound:
+        if address.generation:
+            raise
+        return render_template("no_board.html", repository=found)
+    return render_template("board.html", **board_page.context(page, found))
+
+
+@blueprint.get("/contributors/<path:login>")
+def contributor(login: str) -> str:
+    """One contributor: standings, and the score of a window down to its events."""
+    address = BoardAddress.read("dashboard.contributor", {"login": login}, request.args)
+    page = contributor_page.read(_services(), login, address.window)
+    return render_template("contributor.html", page=page)
+
+
+@blueprint.get("/jobs/<job_id>")
+def job(job_id: str) -> str:
+    """A job: progress, error, result."""
+    found = jobs.get(_services(), job_id)
+    owner, _, name = (found.repository_key or "").partition("~")
+    link = url_for("dashboard.repository", owner=owner, name=name) if name else None
+    return render_template("job.html", job=found, repository_link=link)
+
+
+@blueprint.errorhandler(Exception)
+def error_response(error: Exception) -> AnyResponse:
+    """The page that tells people of a failure. For addresses outside this blueprint as well."""
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 400:
+        return error.get_response()
+    failure = edge.failure_of(error)
+    if failure.is_ours and not isinstance(error, RetryLater):
+        log.exception("page_failed", path=request.path[:200])
+    known = isinstance(error, LeaderboardError) and (
+        not failure.is_ours or isinstance(error, RetryLater)
+    )
+    message = failure.message[:500] if known else ""
+    page = render_template("error.html", status=failure.status, message=message)
+    return responses.finish(make_response(page, failure.status, failure.headers))
+
+
+def path_of(found: repositories.Repository) -> str:
+    """The page of a repository. It is registered by its first name and shown by its latest."""
+    same = RepositoryName.parse(found.name).key == found.key
+    owner, name = (found.name.split("/") if same else found.key.split("~"))[:2]
+    return url_for("dashboard.repository", owner=owner, name=name)
+
+
+def _services() -> Services:
+    """Those of the app that this is a part of."""
+    found: Services = current_app.extensions["leaderboard"].services()
+    return found

@@ -1,0 +1,48 @@
+"""What every page carries: security headers, validators, addresses of static files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from flask import Response, request, url_for
+
+STATIC = Path(__file__).parent / "static"
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def finish(response: Response) -> Response:
+    """Add the headers; answer 304 to a reader who has this very page."""
+    response.headers.update(HEADERS)
+    if request.endpoint == "dashboard.static":
+        if request.args.get("v"):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+    response.headers["Cache-Control"] = "no-cache"
+    if response.status_code == 200 and request.method in ("GET", "HEAD"):
+        response.add_etag()
+        response.make_conditional(request)
+    return response
+
+
+def asset(name: str) -> str:
+    """The address of a static file; it changes with the content, so it may be cached for good."""
+    return url_for("dashboard.static", filename=name, v=_digest(name))
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,187 @@
+"""Words, numbers and times as people read them: the filters and labels of the templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+from shared.jobs import JobType, RepositoryStatus, State
+from shared.models import Kind, parse_time
+from shared.scoring import shown
+
+KINDS: Mapping[Kind, str] = {
+    Kind.COMMIT: "Commits",
+    Kind.PR_OPENED: "Pull requests opened",
+    Kind.PR_MERGED: "Pull requests merged",
+    Kind.PR_REVIEWED: "Reviews",
+    Kind.PR_REVIEW_COMMENT: "Review comments",
+    Kind.ISSUE_OPENED: "Issues opened",
+    Kind.ISSUE_CLOSED: "Issues closed",
+    Kind.COMMENT: "Comments",
+    Kind.RELEASE: "Releases",
+    Kind.LINES_ADDED: "Lines added",
+    Kind.LINES_DELETED: "Lines deleted",
+}
+
+COLUMNS: tuple[tuple[str, tuple[tuple[Kind, str], ...]], ...] = (
+    ("", ((Kind.COMMIT, "Commits"),)),
+    ("Pull requests", ((Kind.PR_OPENED, "Opened"), (Kind.PR_MERGED, "Merged"))),
+    ("Reviews", ((Kind.PR_REVIEWED, "Given"), (Kind.PR_REVIEW_COMMENT, "Comments"))),
+    ("Issues", ((Kind.ISSUE_OPENED, "Opened"), (Kind.ISSUE_CLOSED, "Closed"))),
+    ("", ((Kind.COMMENT, "Comments"),)),
+    ("", ((Kind.RELEASE, "Releases"),)),
+    ("Lines", ((Kind.LINES_ADDED, "Added"), (Kind.LINES_DELETED, "Deleted"))),
+)
+"""The count columns of a board under their common headings, in the order of ``Kind``.
+
+A heading is empty where its only column needs none.
+"""
+
+WINDOWS: Mapping[str, str] = {
+    "all": "All time",
+    "365d": "365 days",
+    "90d": "90 days",
+    "30d": "30 days",
+    "7d": "7 days",
+}
+
+CLASSES: Mapping[str, str] = {
+    "human": "People",
+    "bot": "Bots",
+    "agent": "AI agents",
+    "all": "Everybody",
+}
+
+ONE_OF_CLASS: Mapping[str, str] = {"human": "Person", "bot": "Bot", "agent": "AI agent"}
+
+STATUSES: Mapping[RepositoryStatus, tuple[str, str]] = {
+    RepositoryStatus.PENDING: ("Waiting for its first scrape", "wait"),
+    RepositoryStatus.SCRAPING: ("Being scraped", "busy"),
+    RepositoryStatus.COMPLETED: ("Up to date", "good"),
+    RepositoryStatus.STALE: ("Older than a day", "warn"),
+    RepositoryStatus.ERROR: ("Failed", "bad"),
+    RepositoryStatus.DISABLED: ("Switched off", "wait"),
+}
+"""What a repository's status means, and the tone it is shown in."""
+
+STATES: Mapping[State, tuple[str, str]] = {
+    State.QUEUED: ("Queued", "wait"),
+    State.RUNNING: ("Running", "busy"),
+    State.RETRYING: ("Trying again soon", "warn"),
+    State.COMPLETED: ("Completed", "good"),
+    State.FAILED: ("Failed", "bad"),
+    State.CANCELLED: ("Cancelled", "wait"),
+}
+
+JOB_TYPES: Mapping[JobType, str] = {
+    JobType.FULL_SCRAPE: "Full scrape",
+    JobType.INCREMENTAL_SCRAPE: "Incremental scrape",
+    JobType.RECALCULATE_REPOSITORY: "Recalculation",
+    JobType.RECALCULATE_GLOBAL: "Global recalculation",
+}
+
+_BREAKS = re.compile(r"[\s._\-\[\]/]+")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: int) -> str:
+    """Grouped by thousands: ``1,234,567``."""
+    return f"{value:,}"
+
+
+def score(value: float) -> str:
+    """A score as a board's row has it, with two places: ``4,601.00``."""
+    return f"{value:,.2f}"
+
+
+def points(thousandths: int) -> str:
+    """Thousandths of a point with two places, or three where the third is not zero."""
+    sign, value = (_MINUS if thousandths < 0 else ""), abs(thousandths)
+    if value % 10:
+        return f"{sign}{value // 1000:,}.{value % 1000:03d}"
+    whole, _, rest = shown(value).partition(".")
+    return f"{sign}{int(whole):,}.{rest}"
+
+
+def each(value: Decimal) -> str:
+    """What one contribution is worth, without idle zeros: ``10``, ``0.005``."""
+    return f"{value.normalize():f}"
+
+
+def moment(text: str) -> str:
+    """A stored time in UTC, to the minute: ``20 Mar 2025, 00:00 UTC``."""
+    at = parse_time(text)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def stamp(text: str) -> str:
+    """A stored time for ``<time datetime>``, without fractions of seconds."""
+    return f"{parse_time(text):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def ago(text: str, now: datetime) -> str:
+    """How long ago in one unit: ``3 hours ago``."""
+    minutes = int((now - parse_time(text)).total_seconds() // 60)
+    for unit, size in (("day", 1440), ("hour", 60), ("minute", 1)):
+        if minutes >= size:
+            many = minutes // size
+            return f"{many:,} {unit}{'' if many == 1 else 's'} ago"
+    return "just now"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """The number with its noun: ``1 hole``, ``2 holes``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def initials(login: str) -> str:
+    """One or two letters that stand for somebody."""
+    words = [word for word in _BREAKS.split(login) if word and word[0].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + words[1][0] if len(words) > 1 else words[0][:2]).upper()
+
+
+def hue(github_id: int) -> int:
+    """Which of the twelve colours of ``av0`` to ``av11`` an account has, always the same."""
+    return github_id * 7 % 12
+
+
+def profile(login: str) -> str | None:
+    """The page of an account on GitHub, None for one whose name is not known."""
+    if re.fullmatch(r"user-\d+", login):
+        return None
+    if login.endswith("[bot]"):
+        return f"https://github.com/apps/{quote(login.removesuffix('[bot]'), safe='')}"
+    return f"https://github.com/{quote(login, safe='')}"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "score": score,
+    "points": points,
+    "each": each,
+    "moment": moment,
+    "stamp": stamp,
+    "ago": ago,
+    "plural": plural,
+    "initials": initials,
+    "hue": hue,
+    "profile": profile,
+}
+
+LABELS: Mapping[str, Mapping[Any, Any]] = {
+    "KINDS": KINDS,
+    "WINDOWS": WINDOWS,
+    "CLASSES": CLASSES,
+    "ONE_OF_CLASS": ONE_OF_CLASS,
+    "STATUSES": STATUSES,
+    "STATES": STATES,
+    "JOB_TYPES": JOB_TYPES,
+}
+"""What every template can look up."""

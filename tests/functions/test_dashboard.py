@@ -1,0 +1,433 @@
+"""The dashboard's pages over a small data directory, as a reader's browser gets them."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from functions.dashboard import words
+from functions.dashboard.pages import blueprint, error_response
+from shared import jobs, recalculation, repositories, scraping
+from shared.boards import GLOBAL
+from shared.context import SYSTEM, Services
+from shared.models import Kind
+from tests.support.lines import (
+    ANA,
+    BEN,
+    COPILOT,
+    DEPENDABOT,
+    ENGINE,
+    User,
+    day,
+    pr_merged,
+    pr_opened,
+    push,
+    review,
+)
+from tests.support.scenario import LINES, ingest, name_of, open_services
+
+SCRIPT = User(900, "<script>alert(1)</script>")
+BACKWARDS = User(901, "\u202eevil\u2066\u05d0\u05d1")
+ENDLESS = User(902, "x" * 300)
+PICTURES = User(903, "🦀🦀🦀")
+QUOTES = User(904, "\"'><img src=x onerror=alert(1)>")
+HOSTILE = (SCRIPT, BACKWARDS, ENDLESS, PICTURES, QUOTES)
+
+FIRST = [
+    *LINES,
+    *(
+        push(100 + number, day(4), somebody, push_id=100 + number, distinct_size=1)
+        for number, somebody in enumerate(HOSTILE)
+    ),
+    push(120, day(5), DEPENDABOT, push_id=120, distinct_size=2),
+    push(121, day(5), COPILOT, push_id=121, distinct_size=2),
+    pr_opened(122, day(5), BEN, 50),
+    pr_merged(123, day(5), ANA, 50, author=BEN, additions=90_000, deletions=1),
+    review(124, day(6), BEN, 50, review_id=50, author=BEN),
+]
+LATER = [push(200, day(13), User(950, "zoe"), push_id=200, distinct_size=99)]
+
+MINUS = "\N{MINUS SIGN}"
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+class Balanced(HTMLParser):
+    """Fails on a tag that is not closed, or closed and not open; collects what pages refer to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.inline: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        assert len(given) == len(attrs), f"{tag} has an attribute twice: {attrs}"
+        if tag == "a":
+            self.links.append(given["href"] or "")
+        self.sources += [given[name] or "" for name in ("src", "srcset") if name in given]
+        self.sources += [given["href"] or ""] if tag == "link" else []
+        self.inline += [name for name in given if name == "style" or name.startswith("on")]
+        self.inline += ["script"] if tag == "script" and "src" not in given else []
+        self.inline += ["style"] if tag == "style" else []
+        self.ids += [given["id"] or ""] if "id" in given else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another"
+
+
+def client_over(services: Services) -> FlaskClient:
+    app = Flask("dashboard-tests", static_folder=None)
+    app.extensions["leaderboard"] = SimpleNamespace(services=lambda: services)
+    app.register_blueprint(blueprint)
+    app.register_error_handler(404, error_response)
+    return app.test_client()
+
+
+def scrape(services: Services) -> None:
+    """Register or refresh one repository and carry out all its work."""
+    registered = repositories.register(services, name_of(ENGINE), SYSTEM).job
+    job = (
+        registered or repositories.request_scrape(services, name_of(ENGINE), SYSTEM, full=False)[0]
+    )
+    for step in (scraping.scrape, recalculation.recalculate):
+        now = jobs.get(services, job.id)
+        jobs.run(services, job.id, now.dispatches, "once", partial(step, services))
+    recalculation.recalculate_global(services)
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
+    folder = tmp_path_factory.mktemp("dashboard")
+    made = open_services(folder / "data", retry_seconds=())
+    ingest(made, folder / "files", {"one.json.gz": FIRST})
+    scrape(made)
+    ingest(made, folder / "files", {"two.json.gz": LATER})
+    scrape(made)
+    return made
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return client_over(services)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> FlaskClient:
+    return client_over(open_services(tmp_path))
+
+
+def latest_job(services: Services) -> str:
+    return jobs.listed(services, {}, limit=1).documents[0].id
+
+
+ADDRESSES = (
+    "/dashboard",
+    "/leaderboard",
+    "/leaderboard?class=all&window=30d&sort=COMMIT&order=asc",
+    "/leaderboard?search=nobody-like-this",
+    "/leaderboard?page=9",
+    "/leaderboard?class=agent&window=7d",
+    "/repositories/octo/engine",
+    "/contributors/ben",
+    "/contributors/ben?window=7d",
+    "/contributors/cleo?window=7d",
+    "/contributors/dependabot[bot]",
+    *(f"/contributors/{quote(somebody.login)}" for somebody in HOSTILE),
+    "/nowhere",
+    "/repositories/no/body",
+    "/leaderboard?sort=charm",
+)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_is_well_formed_and_strict(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    page = Balanced(answer.text)
+    assert answer.text.startswith("<!doctype html>")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Referrer-Policy" in answer.headers
+    assert page.inline == []
+    assert page.sources
+    assert all(source.startswith("/dashboard/static/") for source in page.sources)
+    assert len(set(page.ids)) == len(page.ids)
+    assert len(answer.data) < 100_000
+
+
+def test_every_link_of_every_page_leads_somewhere(client: FlaskClient) -> None:
+    seen: set[str] = set()
+    waiting = ["/dashboard"]
+    while waiting:
+        address = waiting.pop()
+        seen.add(address)
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        links = Balanced(answer.text).links
+        assert all(link.startswith(("/", "#", "https://github.com/")) for link in links)
+        # The combinations of choices are endless: one choice a step is enough.
+        waiting += [
+            link
+            for link in links
+            if link.startswith("/") and link.count("&") < 1 and link not in seen | set(waiting)
+        ]
+    assert len(seen) > 30
+
+
+def test_the_root_leads_to_the_dashboard(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/dashboard"
+
+
+def test_without_a_repository_the_first_page_says_what_to_do(empty: FlaskClient) -> None:
+    answer = empty.get("/dashboard")
+    Balanced(answer.text)
+    assert "Nothing is registered yet" in answer.text
+    assert "make run" in answer.text
+    assert "No board yet" in empty.get("/leaderboard").text
+
+
+def test_a_repository_without_a_board_shows_how_far_it_is(tmp_path: Path) -> None:
+    services = open_services(tmp_path)
+    job = repositories.register(services, name_of(ENGINE), SYSTEM).job
+    assert job is not None
+    client = client_over(services)
+    page = client.get("/repositories/octo/engine").text
+    assert f"/jobs/{job.id}" in page
+    assert 'data-refresh="3"' in page
+    assert "Waiting for its first scrape" in client.get("/dashboard").text
+    shown = client.get(f"/jobs/{job.id}").text
+    Balanced(shown)
+    assert "Queued" in shown
+    assert 'http-equiv="refresh"' in shown
+
+
+def test_a_failed_job_says_why(tmp_path: Path) -> None:
+    services = open_services(tmp_path)
+    job = repositories.register(services, name_of(ENGINE), SYSTEM).job
+    assert job is not None
+    jobs.run(services, job.id, 0, "once", lambda j: scraping.scrape(services, j))
+    page = client_over(services).get(f"/jobs/{job.id}").text
+    Balanced(page)
+    assert "Failed" in page
+    assert "No event of octo/engine was captured" in page
+
+
+def test_a_finished_job_links_to_the_boards_it_made(
+    client: FlaskClient, services: Services
+) -> None:
+    answer = client.get(f"/jobs/{latest_job(services)}")
+    assert "Completed" in answer.text
+    boards = [link for link in Balanced(answer.text).links if "generation=" in link]
+    assert len(boards) == 5
+    assert all(client.get(link).status_code == 200 for link in boards)
+
+
+@pytest.mark.parametrize("somebody", HOSTILE, ids=lambda user: str(user.id))
+def test_hostile_names_are_text(client: FlaskClient, somebody: User) -> None:
+    for address in ("/leaderboard", f"/contributors/{quote(somebody.login)}"):
+        text = client.get(address).text
+        assert "<script>alert" not in text
+        assert "<img" not in text
+        assert f"<bdi>{words_escaped(somebody.login)}</bdi>" in text or (
+            f">{words_escaped(somebody.login)}</bdi>" in text
+        )
+
+
+def words_escaped(text: str) -> str:
+    for raw, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&#34;"), ("'", "&#39;")):
+        text = text.replace(raw, safe)
+    return text
+
+
+def test_what_somebody_searched_for_comes_back_as_text(client: FlaskClient) -> None:
+    text = client.get('/leaderboard?search="><script>alert(1)</script>').text
+    Balanced(text)
+    assert "<script>alert" not in text
+    assert "Nobody here is called" in text
+
+
+def test_choices_survive_in_links(client: FlaskClient) -> None:
+    address = "/leaderboard?window=30d&class=all&sort=COMMIT&order=asc&search=e&page_size=25"
+    page = Balanced(client.get(address).text)
+    chosen = [parse_qs(urlsplit(link).query) for link in page.links if "page_size=25" in link]
+    windows = [query for query in chosen if query.get("window") == ["90d"]]
+    assert windows == [
+        {
+            "window": ["90d"],
+            "class": ["all"],
+            "sort": ["COMMIT"],
+            "order": ["asc"],
+            "search": ["e"],
+            "page_size": ["25"],
+        }
+    ]
+    other_way = [
+        query for query in chosen if query.get("sort") == ["COMMIT"] and query["order"] == ["desc"]
+    ]
+    assert other_way[0]["search"] == ["e"]
+
+
+def test_the_column_that_sorts_says_so(client: FlaskClient) -> None:
+    assert client.get("/leaderboard").text.count('aria-sort="ascending"') == 1
+    text = client.get("/leaderboard?sort=COMMIT").text
+    assert text.count("aria-sort=") == 1
+    assert 'aria-sort="descending"><a href="/leaderboard?sort=COMMIT&amp;order=asc"' in text
+
+
+def test_the_rows_come_in_pages(client: FlaskClient) -> None:
+    first = client.get("/leaderboard?page_size=2&class=all")
+    nexts = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    second = client.get(nexts[0].replace("&amp;", "&"))
+    assert names_of(first) != names_of(second)
+    assert len(names_of(first)) == 2
+    assert 'rel="prev"' in second.text
+    assert "There are" in client.get("/leaderboard?page=9").text
+
+
+def names_of(answer: TestResponse) -> list[str]:
+    return re.findall(r'class="name" href="/contributors/([^"]+)"', answer.text)
+
+
+def test_bots_and_agents_stand_apart(client: FlaskClient) -> None:
+    assert "dependabot%5Bbot%5D" not in client.get("/leaderboard").text
+    assert names_of(client.get("/leaderboard?class=bot")) == ["dependabot%5Bbot%5D"]
+    everybody = client.get("/leaderboard?class=all").text
+    assert '<span class="tag bot">Bot</span>' in everybody
+    assert '<span class="tag agent">AI agent</span>' in everybody
+
+
+def test_a_score_explains_itself_down_to_events(client: FlaskClient) -> None:
+    text = client.get("/contributors/ben").text
+    assert "Capped at 500.00" in text
+    assert f"{MINUS}400.005" in text
+    assert "https://github.com/octo/engine/pull/50" in text
+    assert "a review of one&#39;s own pull request" in text
+    assert "a merge counts for the author of the pull request" in text
+
+
+def test_an_older_board_stays_at_its_address(client: FlaskClient, services: Services) -> None:
+    head = services.boards.head(GLOBAL, "all")
+    assert head.kept
+    older = head.kept[0].partition("-")[0]
+    page = client.get(f"/leaderboard?generation={older}").text
+    assert "earlier board" in page
+    assert "zoe" not in page
+    assert head.generation in client.get("/leaderboard").text
+    gone = client.get("/leaderboard?generation=0123456789abcdef01234567")
+    assert gone.status_code == 404
+    assert "is not kept" in gone.text
+
+
+def test_movement_is_told_in_words(client: FlaskClient) -> None:
+    text = client.get("/leaderboard").text
+    assert 'title="Not on the board before">new' in text
+    assert '<span class="vh">down </span>' in text
+    assert "Movers" in client.get("/dashboard").text
+
+
+def test_a_page_that_did_not_change_is_not_sent_again(client: FlaskClient) -> None:
+    first = client.get("/leaderboard")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = client.get("/leaderboard", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert "Content-Security-Policy" in again.headers
+
+
+def test_static_files_are_kept_by_browsers(client: FlaskClient) -> None:
+    for source in set(Balanced(client.get("/dashboard").text).sources):
+        answer = client.get(source)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        answer.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("page=0", "page &#39;0&#39; is not a whole number from 1"),
+        ("page=²", "is not a whole number"),
+        ("page_size=5000", "from 1 to 100"),
+        ("window=2d", "window &#39;2d&#39; is not known. Use one of: all, 365d"),
+        ("class=cat", "Use one of: human, bot, agent, all"),
+        ("sort=charm", "Use one of: rank, score, username"),
+        ("order=up", "Use one of: asc, desc"),
+    ],
+)
+def test_a_wrong_choice_is_named_with_its_remedy(
+    client: FlaskClient, query: str, says: str
+) -> None:
+    answer = client.get(f"/leaderboard?{query}")
+    assert answer.status_code == 400
+    assert says in answer.text
+
+
+def test_a_defect_shows_a_page_and_nothing_of_the_inside(
+    client: FlaskClient, services: Services
+) -> None:
+    broken = client_over(SimpleNamespace(now=services.now))  # type: ignore[arg-type]
+    answer = broken.get("/leaderboard")
+    Balanced(answer.text)
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.text
+    assert "AttributeError" not in answer.text
+    assert "Content-Security-Policy" in answer.headers
+
+
+def test_every_kind_is_a_column_of_the_board() -> None:
+    assert [kind for _, kinds in words.COLUMNS for kind, _ in kinds] == list(Kind)
+    assert set(words.KINDS) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    ("login", "letters"),
+    [
+        ("ana", "AN"),
+        ("fennick-dray", "FD"),
+        ("dependabot[bot]", "DB"),
+        ("x", "X"),
+        ("🦀🦀", "?"),
+        ("", "?"),
+    ],
+)
+def test_initials_stand_for_a_name(login: str, letters: str) -> None:
+    assert words.initials(login) == letters
+
+
+@pytest.mark.parametrize(
+    ("thousandths", "text"),
+    [
+        (0, "0.00"),
+        (1_380_000, "1,380.00"),
+        (46_965, "46.965"),
+        (-312_400, f"{MINUS}312.40"),
+        (5, "0.005"),
+    ],
+)
+def test_points_show_what_they_are(thousandths: int, text: str) -> None:
+    assert words.points(thousandths) == text

@@ -1,0 +1,82 @@
+"""Tasks and events that a test hands over itself: in any order, late, as often as it likes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from functions import edge, recalculate, scrape
+from shared.context import Services
+from shared.errors import LeaderboardError, RetryLater
+from shared.ports import Fields, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Something to deliver: a task, or the data of a message. ``number`` names a message."""
+
+    task: Task | None
+    data: Fields
+    number: int
+
+
+class HandQueue:
+    """The ports Tasks and Events; names collapse as on the platform, and stay taken for good."""
+
+    def __init__(self) -> None:
+        self.given: list[Handed] = []
+        self._names: set[tuple[str, str]] = set()
+        self._taken = 0
+
+    def add(self, task: Task) -> bool:
+        if (task.queue, task.name) in self._names:
+            return False
+        self._names.add((task.queue, task.name))
+        self.given.append(Handed(task, task.body, len(self.given)))
+        return True
+
+    def depths(self) -> Mapping[str, int]:
+        """What was given and not taken, all in one queue."""
+        return {"all": len(self.given) - self._taken}
+
+    def publish(self, topic: str, data: Fields, attributes: Mapping[str, str]) -> None:
+        self.given.append(Handed(None, {"topic": topic, **data}, len(self.given)))
+
+    def take(self) -> list[Handed]:
+        """What was given since the last time."""
+        new = self.given[self._taken :]
+        self._taken = len(self.given)
+        return new
+
+    @property
+    def tasks(self) -> list[Task]:
+        return [handed.task for handed in self.given if handed.task is not None]
+
+
+def by_hand(services: Services) -> tuple[Services, HandQueue]:
+    """The services with a queue that delivers nothing by itself."""
+    queue = HandQueue()
+    return replace(services, tasks=queue, events=queue), queue
+
+
+def deliver(services: Services, handed: Handed, *, retry: int = 0) -> bool:
+    """One delivery through the function's own step. False if it is to be delivered again."""
+    try:
+        if handed.task is None:
+            recalculate.enqueue(services, handed.data)
+        else:
+            step = {"scrape_repository": scrape.step, "recalculate_board": recalculate.step}
+            name = f"{handed.task.name}#{retry}"
+            step[handed.task.function](services, edge.Delivery(handed.data, name))
+    except RetryLater:
+        return False
+    except LeaderboardError:
+        return True
+    return True
+
+
+def deliver_all(services: Services, queue: HandQueue) -> None:
+    """Deliver everything once, in the order it was given, until nothing is left."""
+    while new := queue.take():
+        for handed in new:
+            assert deliver(services, handed)
