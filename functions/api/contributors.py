@@ -40,7 +40,7 @@ MOST_REPOSITORIES = 100
 _LONGEST_LOGIN = 100
 
 
-@resource.operation("GET", "/api/v1/contributors/<login>", errors=(NotFound, RetryLater))
+@resource.operation("GET", "/api/v1/contributors/<path:login>", errors=(NotFound, RetryLater))
 def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[ContributorAnswer]:
     """Somebody's identity, class, and standing on every board.
 
@@ -84,7 +84,7 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
 
 @resource.operation(
     "GET",
-    "/api/v1/contributors/<login>/explain",
+    "/api/v1/contributors/<path:login>/explain",
     reads_warehouse=True,
     errors=(NotFound, RetryLater),
 )

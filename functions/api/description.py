@@ -20,7 +20,7 @@ from shared.errors import LeaderboardError, Rejected
 Json = dict[str, Any]
 
 _TEMPLATE = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"<(\w+)>")
+_PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _KEY = "ApiKey"
 _UNEXPECTED = 500
 

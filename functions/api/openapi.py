@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from flask import Response, current_app, render_template
 from markupsafe import Markup
@@ -18,21 +20,11 @@ resource = Resource("openapi")
 resource.template_folder = "templates"
 
 
-def operations() -> list[Operation]:
-    """Every operation of the application that answers now."""
-    return [
-        operation
-        for blueprint in current_app.blueprints.values()
-        if isinstance(blueprint, Resource)
-        for operation in blueprint.operations
-    ]
-
-
 @resource.get("/openapi.json")
 @resource.get("/api/v1/openapi.json")
 def show_description() -> Response:
     """The OpenAPI document."""
-    body = json.dumps(describe(operations()), ensure_ascii=False)
+    body = json.dumps(_document(), ensure_ascii=False)
     return to_be_checked(Response(body, mimetype="application/json"), None)
 
 
@@ -40,12 +32,28 @@ def show_description() -> Response:
 def show_page() -> Response:
     """The same as a page, which loads nothing else."""
     style, digest = _style()
-    page = render_template("api_docs.html", document=describe(operations()), style=style)
+    page = render_template("api_docs.html", document=_document(), style=style)
     response = Response(page, mimetype="text/html")
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
     )
     return to_be_checked(response, None)
+
+
+def _document() -> Mapping[str, Any]:
+    return _described(
+        tuple(
+            operation
+            for blueprint in current_app.blueprints.values()
+            if isinstance(blueprint, Resource)
+            for operation in blueprint.operations
+        )
+    )
+
+
+@cache
+def _described(operations: tuple[Operation, ...]) -> Mapping[str, Any]:
+    return describe(operations)
 
 
 @cache

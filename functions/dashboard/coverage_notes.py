@@ -25,7 +25,7 @@ class DrawnHole:
 
 @dataclass(frozen=True, slots=True)
 class CoverageNote:
-    """What a page says of completeness: a tone (good, warn, bad), a sentence, gaps, the drawing.
+    """What a page says of completeness: a tone (good, warn, bad), a sentence, what is not known.
 
     ``drawing`` is empty where nothing is missing, and where more is missing than is listed.
     """
@@ -33,6 +33,7 @@ class CoverageNote:
     tone: str
     headline: str
     gaps: tuple[str, ...]
+    notes: tuple[str, ...]
     begin: str
     coverage: Coverage
     drawing: tuple[DrawnHole, ...]
@@ -54,7 +55,10 @@ def describe(body: Mapping[str, Any]) -> CoverageNote:
     tone = "good" if coverage.complete else ("bad" if float(coverage.percent) < 50 else "warn")
     begin = coverage.start or coverage.captured_from or coverage.end
     drawing = () if coverage.more_holes else _drawing(coverage, begin)
-    return CoverageNote(tone, _headline(coverage, missing), gaps, begin, coverage, drawing)
+    # Notes that begin with a count say of each repository what ``gaps`` says of all.
+    notes = tuple(note for note in coverage.notes if not note[:1].isdigit())
+    headline = _headline(coverage, missing)
+    return CoverageNote(tone, headline, gaps, notes, begin, coverage, drawing)
 
 
 def _headline(coverage: Coverage, missing: int) -> str:

@@ -21,12 +21,19 @@ from rich.progress import (
 from infra.archive_download import download
 from infra.archive_files import Source, hour_of, resolve
 from infra.cli.app import App
+from infra.cli.texts import plural
 from infra.ingest import ingest_file
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.ports import Unit
 from shared.tables import Dataset
 
 _FETCH_SECONDS = 60.0
+_LEFT_OUT = {
+    "broken": "broken rows",
+    "before_2015": "rows from before 2015 (another schema)",
+    "from_future": "rows from the future",
+}
+"""What a report counts, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +81,24 @@ def ingest(app: App, sources: Sequence[Source]) -> Ingested:
 
 def summary(done: Ingested) -> list[str]:
     """What was read, in a few lines for people."""
-    count = len(done.units)
-    files = "1 file" if count == 1 else f"{count:,} files"
-    if count and not done.fresh:
-        lines = [f"{files} with {done.events:,} events are there already."]
-    else:
-        lines = [f"Read {files}: {done.events:,} events."]
-    broken, early = done.left_out("broken"), done.left_out("before_2015")
-    future = done.left_out("from_future")
-    if broken:
-        lines.append(f"{broken:,} broken rows were left out.")
-    if early:
-        lines.append(f"{early:,} rows from before 2015 were refused: they follow another schema.")
-    if future:
-        lines.append(f"{future:,} rows from the future were left out.")
+    lines: list[str] = []
+    if done.units and not done.fresh:
+        lines.append(
+            f"{plural(len(done.units), 'file')} with {plural(done.events, 'event')} "
+            f"{'is' if len(done.units) == 1 else 'are'} there already."
+        )
+    elif done.units:
+        lines.append(f"Read {plural(len(done.units), 'file')}: {plural(done.events, 'event')}.")
+    left_out = [
+        f"{done.left_out(what):,} {words}"
+        for what, words in _LEFT_OUT.items()
+        if done.fresh and done.left_out(what)
+    ]
+    if left_out:
+        lines.append(f"Left out: {', '.join(left_out)}.")
     if done.missing:
-        shown = ", ".join(done.missing[:3]) + (" ..." if len(done.missing) > 3 else "")
-        lines.append(f"The archive does not have {len(done.missing):,} of the hours: {shown}")
+        shown = ", ".join(done.missing[:3]) + (", ..." if len(done.missing) > 3 else "")
+        lines.append(f"The archive does not have {plural(len(done.missing), 'hour')}: {shown}")
     return lines
 
 

@@ -38,6 +38,7 @@ from shared.tables import Dataset
 
 _ROWS = 15
 _MOST_ACTIVE = 5
+_LABELS = ("Dashboard", "API", "API docs")
 _LONGEST_DRAIN = timedelta(minutes=10)
 
 
@@ -84,6 +85,7 @@ def add_to(group: click.Group) -> None:
             if not app.emit(_as_json(server, key, ended, board), **head_json(board.head)):
                 _show(app, server, board)
             if keep:
+                app.say("\nServing until Ctrl-C.")
                 wait_for_the_end()
                 app.say("Stopped. A second start reuses what is there.")
 
@@ -112,6 +114,7 @@ def _take_in(app: App, sources: Sequence[Source] | None) -> _Facts:
         app.say(f"Using what is there: {plural(len(real), 'file')} with {events:,} events.")
         known = [r.registered_as for r in repositories.everyone(app.services)]
         return _Facts(None, known or None)
+    app.say("No ARCHIVE is set: this is the sample, invented people in invented repositories.")
     done = _ingest(app, sample_sources())
     forget_older_samples(app, done.units)
     return _Facts(done, sample_names())
@@ -156,7 +159,8 @@ def _bring_up_to_date(
     newest = None if fresh or as_of is None or _method_changed(app) else iso(as_of)
     asked = [job for name in names if (job := _ask(app, name, newest)) is not None]
     if len(asked) < len(names):
-        app.say(f"{plural(len(names) - len(asked), 'board')} of {len(names)} up to date already.")
+        current = plural(len(names) - len(asked), "board")
+        app.say(f"{current} of {len(names)} are up to date already.")
     ended = follow(app, [job.id for job in asked], enough=_settled) or []
     drain(app, server, _LONGEST_DRAIN)
     for job in ended:
@@ -228,17 +232,17 @@ def _show(app: App, server: RunningServer, board: Slice) -> None:
     for line in coverage_lines(board.head.coverage):
         app.say(line, "dim")
     app.say()
-    for name, address in _addresses(server).items():
-        app.say(f"{name:<10} {address}")
+    for label, address in zip(_LABELS, _addresses(server).values(), strict=True):
+        app.say(f"{label:<10} {address}")
     if app.settings.log_file is not None:
         app.say(f"{'Log':<10} {app.settings.log_file}")
 
 
 def _addresses(server: RunningServer) -> dict[str, str]:
     return {
-        "Dashboard": f"{server.url}/",
-        "API": f"{server.url}/api/v1/leaderboard",
-        "API docs": f"{server.url}/docs",
+        "dashboard": f"{server.url}/",
+        "api": f"{server.url}/api/v1/leaderboard",
+        "docs": f"{server.url}/docs",
     }
 
 

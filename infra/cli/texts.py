@@ -10,6 +10,9 @@ from shared.coverage import Coverage
 from shared.models import Kind
 from shared.scoring import RuleSet, shown, thousandths
 
+_DAYS_SUFFICE = 72
+"""Hours from which a span is told in days."""
+
 LABELS: Mapping[Kind, str] = {
     Kind.COMMIT: "commits",
     Kind.PR_OPENED: "PRs",
@@ -58,22 +61,25 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 def coverage_lines(body: Mapping[str, Any]) -> list[str]:
     """How complete a board is, in a line or two."""
     coverage = Coverage.model_validate(body)
-    begin = coverage.start or coverage.captured_from or coverage.end
     missing = coverage.hours_expected - coverage.hours_captured
-    held = f"{coverage.percent} % of the hours from {minute(begin)} to {minute(coverage.end)} UTC"
-    holes = plural(len(coverage.holes) + coverage.more_holes, "hole")
-    lines = [
-        f"Coverage: {held}."
-        if not missing
-        else f"Coverage: {held}; {plural(missing, 'hour')} missing in {holes}."
-    ]
+    line = f"Coverage: {coverage.percent} % of the hours {_span(coverage)}"
+    if missing:
+        holes = plural(len(coverage.holes) + coverage.more_holes, "hole")
+        line += f"; {missing:,} missing in {holes}"
     gaps = [
-        f"{gap.unknown:,} of {plural(gap.of, one, many)} {what}"
-        for gap, one, many, what in (
-            (coverage.pushes_without_commits, "push", "pushes", "do not say their commits"),
-            (coverage.merges_unattributed, "merge", "merges", "name no author"),
-            (coverage.merges_without_lines, "merge", "merges", "do not say their lines"),
+        f"{what} of {gap.unknown:,} of {plural(gap.of, one, many)}"
+        for what, gap, one, many in (
+            ("commits", coverage.pushes_without_commits, "push", "pushes"),
+            ("authors", coverage.merges_unattributed, "merge", "merges"),
+            ("lines", coverage.merges_without_lines, "merge", "merges"),
         )
         if gap.unknown
     ]
-    return [*lines, *([f"Unknown: {'; '.join(gaps)}."] if gaps else [])]
+    return [f"{line}.", *([f"Unknown: {', '.join(gaps)}."] if gaps else [])]
+
+
+def _span(coverage: Coverage) -> str:
+    begin, end = coverage.start or coverage.captured_from or coverage.end, coverage.end
+    if coverage.hours_expected > _DAYS_SUFFICE:
+        return f"{begin[:10]} to {end[:10]}"
+    return f"{minute(begin)} to {minute(end)} UTC"

@@ -76,7 +76,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("refresh-stale-repositories", "15 * * * *", "refresh_stale_repositories"),
     Schedule("recalculate-global-leaderboard", "*/30 * * * *", "recalculate_global_leaderboard"),
 )
-"""All schedules: sweeping up every minute, stale repositories hourly, the global boards half-hourly."""
+"""All schedules: sweeping up, the refresh of stale repositories, the global boards."""
 
 
 class Schedules:

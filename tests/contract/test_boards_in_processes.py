@@ -88,17 +88,28 @@ def test_no_reader_ever_sees_rows_of_two_generations_in_one_page(tmp_path: Path)
             process.start()
         try:
             ready.wait(DEADLINE)
-            for generation in range(1, FLIPS + 1):
-                assert publisher.publish(draft(_people(generation), f"g{generation}")).changed
+            flips = _flip_about(publisher)
         finally:
             over.set()
         seen = [_result(results) for _ in readers]
         for process in readers:
             process.join(DEADLINE)
 
+    assert flips == FLIPS
     assert [found.mixed for found in seen] == [None] * READERS
-    assert all(found.pages > 50 and found.generations > 20 for found in seen)
+    assert all(found.pages > 50 and found.generations > 10 for found in seen)
     assert [process.exitcode for process in readers] == [0] * READERS
+
+
+def _flip_about(publisher: Publisher) -> int:
+    """New generations, and back and forth between the last two, which costs little."""
+    flips, last = 0, publisher.publish(draft(_people(0), "g0")).head.generation
+    for number in range(1, FLIPS // 4 + 1):
+        new = publisher.publish(draft(_people(number), f"g{number}")).head.generation
+        for generation in (last, new, last):
+            publisher.roll_back(BOARD, WINDOW, generation)
+        flips, last = flips + 4, new
+    return flips
 
 
 def _result(results: Queue[Seen]) -> Seen:

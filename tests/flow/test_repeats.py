@@ -14,6 +14,7 @@ from shared import jobs, recalculation, repositories
 from shared.context import SYSTEM, Services
 from shared.ports import Query
 from tests.support.by_hand import Handed, HandQueue, by_hand, deliver, deliver_all
+from tests.support.fast_folder import fast_folder
 from tests.support.manual_clock import ManualClock
 from tests.support.scenario import (
     BOTH,
@@ -34,12 +35,13 @@ SEEDS = range(5)
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Receipts:
+def expected() -> Receipts:
     """The receipts when everything is delivered once and in order."""
-    services, queue, _ = prepared(tmp_path_factory.mktemp("once"))
-    register_both(services)
-    deliver_all(services, queue)
-    return receipts(services)
+    with fast_folder() as once:
+        services, queue, _ = prepared(once)
+        register_both(services)
+        deliver_all(services, queue)
+        return receipts(services)
 
 
 def prepared(folder: Path) -> tuple[Services, HandQueue, ManualClock]:
@@ -79,9 +81,9 @@ def in_random_order(services: Services, queue: HandQueue, dice: random.Random) -
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_everything_delivered_three_times_in_random_order_gives_the_same_receipts(
-    tmp_path: Path, expected: Receipts, seed: int
+    folder: Path, expected: Receipts, seed: int
 ) -> None:
-    services, queue, clock = prepared(tmp_path)
+    services, queue, clock = prepared(folder)
     register_both(services)
     for _ in in_random_order(services, queue, random.Random(seed)):
         clock.advance(timedelta(seconds=1))
@@ -90,9 +92,9 @@ def test_everything_delivered_three_times_in_random_order_gives_the_same_receipt
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_deliveries_among_sweeps_and_further_requests_give_the_same_receipts(
-    tmp_path: Path, expected: Receipts, seed: int
+    folder: Path, expected: Receipts, seed: int
 ) -> None:
-    services, queue, clock = prepared(tmp_path)
+    services, queue, clock = prepared(folder)
     dice = random.Random(seed)
     register_both(services)
     requests = 6
@@ -121,9 +123,9 @@ def request(services: Services, dice: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_late_duplicates_after_the_end_change_nothing_at_all(
-    tmp_path: Path, expected: Receipts, seed: int
+    folder: Path, expected: Receipts, seed: int
 ) -> None:
-    services, queue, clock = prepared(tmp_path)
+    services, queue, clock = prepared(folder)
     register_both(services)
     deliver_all(services, queue)
     given = list(queue.given)
@@ -143,10 +145,10 @@ def test_late_duplicates_after_the_end_change_nothing_at_all(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_repeats_within_a_running_step_give_the_same_receipts(
-    tmp_path: Path, expected: Receipts, seed: int
+    folder: Path, expected: Receipts, seed: int
 ) -> None:
     """Another delivery comes before any call of a port, and runs to its end."""
-    services, queue, _ = prepared(tmp_path)
+    services, queue, _ = prepared(folder)
     dice = random.Random(seed)
     came = 0
 

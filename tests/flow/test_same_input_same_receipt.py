@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from shared.ports import Write
 from shared.recalculation import request_global, request_repository
 from shared.repositories import get, register, request_scrape
 from tests.support.by_hand import HandQueue, by_hand, deliver_all
+from tests.support.fast_folder import fast_folder
 from tests.support.lines import ANA, ENGINE, Line, Repo, changed, push, write_gz
 from tests.support.scenario import (
     BOTH,
@@ -80,11 +80,11 @@ def arrivals(draw: st.DrawFn) -> Arrival:
 )
 @given(arrivals())
 def test_shuffled_repeated_and_split_lines_give_the_same_receipts(arrival: Arrival) -> None:
-    with TemporaryDirectory() as folder:
-        services, queue = by_hand(open_services(Path(folder) / "data"))
+    with fast_folder() as folder:
+        services, queue = by_hand(open_services(folder / "data"))
         paths = []
         for number, lines in enumerate(arrival.files):
-            paths.append(Path(folder) / f"part-{number}.json.gz")
+            paths.append(folder / f"part-{number}.json.gz")
             write_gz(paths[-1], [LINES[line] for line in lines])
         for number in arrival.order:
             ingest_file(services.warehouse, paths[number], now=utc_now())
@@ -121,9 +121,9 @@ def _register(services: Services, queue: HandQueue, repositories: Sequence[Repo]
 
 
 def receipts_of(lines: Sequence[Line], repositories: Sequence[Repo] = BOTH) -> Receipts:
-    with TemporaryDirectory() as folder:
-        services, queue = by_hand(open_services(Path(folder) / "data"))
-        ingest(services, Path(folder), {"events.json.gz": lines})
+    with fast_folder() as folder:
+        services, queue = by_hand(open_services(folder / "data"))
+        ingest(services, folder, {"events.json.gz": lines})
         _register(services, queue, repositories)
         return receipts(services, repositories)
 
@@ -160,11 +160,11 @@ def _renamed(line: Line, repository: str) -> Line:
     return result
 
 
-def test_movement_does_not_enter_the_receipt(tmp_path: Path) -> None:
-    services, queue = by_hand(open_services(tmp_path / "data"))
-    ingest(services, tmp_path, {"early.json.gz": LINES[:10:2]})
+def test_movement_does_not_enter_the_receipt(folder: Path) -> None:
+    services, queue = by_hand(open_services(folder / "data"))
+    ingest(services, folder, {"early.json.gz": LINES[:10:2]})
     _register(services, queue, (ENGINE,))
-    ingest(services, tmp_path, {"late.json.gz": LINES[1::2] + LINES[10::2]})
+    ingest(services, folder, {"late.json.gz": LINES[1::2] + LINES[10::2]})
     _register(services, queue)
     request_scrape(services, name_of(ENGINE), SYSTEM, full=False)
     deliver_all(services, queue)
@@ -214,10 +214,10 @@ def _ana_is_a_bot(services: Services) -> None:
 
 @pytest.mark.parametrize("change", [_one_more_point_for_comments, _ana_is_a_bot])
 def test_another_rule_or_class_is_another_receipt_and_back_again_the_old_one(
-    tmp_path: Path, change: Callable[[Services], None]
+    folder: Path, change: Callable[[Services], None]
 ) -> None:
-    services, queue = by_hand(open_services(tmp_path / "data"))
-    ingest(services, tmp_path, {"events.json.gz": LINES})
+    services, queue = by_hand(open_services(folder / "data"))
+    ingest(services, folder, {"events.json.gz": LINES})
     _register(services, queue)
     before = {
         path: _document(services, path) for path in ("state/scoring", "state/account_classes")

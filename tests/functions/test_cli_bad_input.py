@@ -194,9 +194,7 @@ def test_looking_at_nothing_makes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("board",), ("coverage",), ("verify",), ("explain", "ana")])
-def test_without_a_board_the_way_to_one_is_said(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
+def test_without_a_board_the_way_to_one_is_said(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     command(tmp_path, "ingest", str(write_archive(tmp_path)))
     assert "`python -m infra.cli run` makes one" in refusal(command(tmp_path, *arguments))
 
@@ -213,7 +211,7 @@ def test_a_file_that_is_no_archive_is_read_as_broken_lines(tmp_path: Path) -> No
     (tmp_path / "notes.json").write_text("this\nis not\nJSON\n")
     result = command(tmp_path / "data", "ingest", str(tmp_path / "notes.json"))
     assert "Read 1 file: 0 events" in result.stdout
-    assert "3 broken rows were left out" in result.stdout
+    assert "Left out: 3 broken rows." in result.stdout
 
 
 def test_a_line_of_the_settings_file_that_is_no_setting_is_named(
