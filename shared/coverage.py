@@ -181,7 +181,11 @@ def together(parts: Sequence[Coverage]) -> Coverage:
             "end": max(part.end for part in parts),
             "captured_until": min(part.captured_until for part in parts),
             "complete": all(part.complete for part in parts),
-            "notes": tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            "notes": _notes(
+                parse_time(min(part.start or part.captured_from or part.end for part in parts)),
+                parse_time(max(part.end for part in parts)),
+                gaps,
+            ),
         }
     )
 

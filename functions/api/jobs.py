@@ -6,6 +6,7 @@ import re
 
 from functions.api.links import here, with_cursor
 from functions.api.parameters import JobsQuery
+from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
 from functions.api.work_schemas import JobAnswer, JobsAnswer, job, jobs_of
@@ -28,7 +29,8 @@ def list_jobs(call: Call, query: JobsQuery) -> Reply[JobsAnswer]:
         where["type"] = query.type
     if query.repository is not None:
         where["repository_key"] = RepositoryName.parse(query.repository).key
-    page = jobs.listed(call.services, where, after=query.cursor, limit=query.limit)
+    with continuing_at(query.cursor):
+        page = jobs.listed(call.services, where, after=query.cursor, limit=query.limit)
     return Reply(
         JobsAnswer(
             data=jobs_of(page), meta=ListMeta(limit=query.limit), links=with_cursor(page.cursor)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -72,6 +73,21 @@ def body_of(model: type[Model], request: Request) -> Model:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise rejected(error) from error
+
+
+@contextmanager
+def continuing_at(cursor: str | None) -> Iterator[None]:
+    """Around a query that goes on at a cursor: what it rejects is the cursor."""
+    try:
+        yield
+    except Rejected as error:
+        if cursor is None:
+            raise
+        raise Rejected(
+            f"cursor: {error.message} Take it from the link next of the answer before, or leave "
+            "it out.",
+            details={"field": "cursor"},
+        ) from error
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functions.api.access import ADMIN, WRITE
 from functions.api.links import here, path_to, with_cursor
 from functions.api.parameters import RepositoriesQuery
+from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
 from functions.api.work_schemas import (
@@ -56,12 +57,13 @@ def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnsw
 @resource.operation("GET", "/api/v1/repositories", errors=(RetryLater,))
 def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[RepositoriesAnswer]:
     """Registered repositories, by name."""
-    page = repositories.listed(
-        call.services,
-        status=None if query.status is None else RepositoryStatus(query.status),
-        after=query.cursor,
-        limit=query.limit,
-    )
+    with continuing_at(query.cursor):
+        page = repositories.listed(
+            call.services,
+            status=None if query.status is None else RepositoryStatus(query.status),
+            after=query.cursor,
+            limit=query.limit,
+        )
     return Reply(
         RepositoriesAnswer(
             data=repositories_of(page),

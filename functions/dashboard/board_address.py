@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from flask import url_for
+from flask import request, url_for
 
 from shared.board_reading import Selection
 from shared.boards import ALL_CLASSES, CLASSES, SORTS
@@ -84,6 +85,13 @@ class BoardAddress:
             "generation": self.generation,
         }
         return {name: value for name, value in chosen.items() if value != _DEFAULTS[name]}
+
+    @property
+    def json(self) -> str:
+        """The same rows from the API, which takes the same parameters."""
+        board = [quote(part, safe="") for part in self.place.values()] or ["global"]
+        query = f"?{urlencode(self.parameters)}" if self.parameters else ""
+        return f"{request.script_root}/api/v1/leaderboard/{'/'.join(board)}{query}"
 
     def link(self, **changes: Any) -> str:
         """The address with some of it changed. Whatever changes the rows begins at page 1.

@@ -141,9 +141,9 @@ def _jobs_table(found: Sequence[Job]) -> Table:
         made.add_row(
             job.id,
             f"[{style}]{job.state}[/]",
-            job.type.value.split("_")[0],
+            "boards" if job.type.value.startswith("recalculate") else "scrape",
             escape(job.repository or "all repositories"),
-            minute(job.created_at),
+            minute(job.created_at)[5:],
         )
     return made
 
@@ -156,8 +156,8 @@ def _show_job(app: App, job: Job) -> None:
         "about": job.repository or "all repositories",
         "progress": f"{job.progress.done} of {job.progress.total}, {job.progress.message}",
         "asked for": f"{minute(job.created_at)} UTC by {job.requested_by}",
-        "started": minute(job.started_at or "-"),
-        "ended": minute(job.finished_at or "-"),
+        "started": f"{minute(job.started_at)} UTC" if job.started_at else "-",
+        "ended": f"{minute(job.finished_at)} UTC" if job.finished_at else "-",
         "failures": job.failures,
         "last error": f"{job.error.message} ({job.error.code})" if job.error else "-",
     }

@@ -28,6 +28,7 @@ def _show_kinds(app: App, explained: Explanation) -> None:
     made = table("What counted", "kind", "count", "points", right=("count", "points"))
     for part in explained.kinds:
         made.add_row(LABELS[part.kind], f"{part.count:,}", points(part.points))
+    app.say()
     app.show(made)
 
 
@@ -47,6 +48,7 @@ def _show_repositories(app: App, explained: Explanation) -> None:
     made = table("Where", "repository", "points", right=("points",))
     for part in explained.repositories:
         made.add_row(escape(part.repository), points(part.score.total))
+    app.say()
     app.show(made)
 
 
@@ -57,7 +59,8 @@ def _show_excluded(app: App, explained: Explanation) -> None:
         )
         for part in explained.excluded:
             made.add_row(LABELS[part.kind], f"{part.count:,}", part.explanation)
-        app.show(made)
+        app.say()
+    app.show(made)
     if explained.extra_copies:
         app.say(
             f"{plural(explained.extra_copies, 'repeated row')} of the same events count once.",
@@ -68,7 +71,7 @@ def _show_excluded(app: App, explained: Explanation) -> None:
 def _show_events(app: App, explained: Explanation) -> None:
     if not any(part.events for part in explained.kinds):
         return
-    app.say("Newest events", "bold")
+    app.say("\nNewest events", "bold")
     for part in explained.kinds:
         for line in part.events:
             app.say(f"  {_event(LABELS[part.kind], line)}")

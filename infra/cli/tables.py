@@ -37,7 +37,10 @@ def table(title: str, *columns: str, right: Sequence[str] = (), wide: Sequence[s
     )
     for name in columns:
         made.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name not in wide
+            name,
+            justify="right" if name in right else "left",
+            no_wrap=name not in wide,
+            overflow="fold",
         )
     return made
 

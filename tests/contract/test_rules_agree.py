@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.models import Window
-from shared.statements import windows_parameter
+from shared.statements import METHOD, names, windows_parameter
 from shared.tables import COUNT_COLUMNS, Dataset
 from tests.support import googlesql, oracle
 from tests.support.case_runs import (
@@ -155,10 +155,17 @@ OTHER_STATEMENTS: Mapping[str, tuple[Dataset, Parameters]] = {
     "list_accounts": (Dataset.STANDINGS, {}),
     "list_standings": (Dataset.STANDINGS, {"window": "all"}),
     "measure_gaps": (Dataset.CONTRIBUTIONS, {"repo_id": ENGINE.id, "windows": _WINDOWS}),
+    "most_active_repositories": (Dataset.EVENTS, {"top": 7}),
     "tally_board": (Dataset.CONTRIBUTIONS, _SPAN),
     "tally_contributor": (Dataset.CONTRIBUTIONS, {**_SPAN, "contributor_id": ANA.id}),
 }  # fmt: skip
 """The statements that decide no board, over the rows of all cases together."""
+
+
+def test_every_statement_is_run_by_both_engines() -> None:
+    # extract_events reads the archive's own tables: test_extraction.py runs it.
+    apart = {"extract_events", "list_contributor_events"}
+    assert {*METHOD, *OTHER_STATEMENTS, *apart} == set(names())
 
 
 @needs_google
@@ -166,7 +173,7 @@ OTHER_STATEMENTS: Mapping[str, tuple[Dataset, Parameters]] = {
 def test_both_engines_give_the_same_rows_of(name: str, tmp_path: Path) -> None:
     dataset, parameters = OTHER_STATEMENTS[name]
     rows = _all_rows(dataset, one_repository="repo_id" in parameters)
-    if not {"repo_id", "names"} & parameters.keys():
+    if not {"repo_id", "names", "top"} & parameters.keys():
         parameters = {**parameters, "repo_ids": repositories(rows)}
     found = _on_duckdb(tmp_path, name, dataset, rows, parameters)
     assert found

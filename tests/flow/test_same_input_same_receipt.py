@@ -117,7 +117,7 @@ def _die_during_ingest(services: Services, path: Path, place: str) -> None:
 def _register(services: Services, queue: HandQueue, repositories: Sequence[Repo] = BOTH) -> None:
     for repository in repositories:
         register(services, name_of(repository), SYSTEM)
-        deliver_all(services, queue)
+    deliver_all(services, queue)
 
 
 def receipts_of(lines: Sequence[Line], repositories: Sequence[Repo] = BOTH) -> Receipts:

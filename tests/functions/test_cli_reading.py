@@ -125,7 +125,7 @@ def test_what_if_takes_a_file_of_rules(data: Path, tmp_path: Path) -> None:
 def test_coverage_says_hours_holes_and_what_is_unknown(data: Path) -> None:
     shown = command(data, "coverage", ENGINE_NAME).stdout
     assert "Missing: 2025-03-07 00:00 to 2025-03-18 00:00, not captured." in shown
-    assert "Unknown: commits of 1 of 3 pushes, " in shown
+    assert "Unknown: commits of 1 of 3 pushes." in shown
 
 
 def test_a_receipt_that_does_not_hold_any_more_ends_with_1_and_says_why(

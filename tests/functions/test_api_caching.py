@@ -1,0 +1,92 @@
+"""Validators and lifetimes of answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.auth import Role
+from tests.functions.conftest import World
+from tests.support.api_client import ApiClient
+from tests.support.lines import ANA, ENGINE, day, push
+
+ENGINE_BOARD = "/api/v1/leaderboard/octo/engine"
+READABLE = (
+    ENGINE_BOARD,
+    "/api/v1/leaderboard/global?class=all&window=7d",
+    f"{ENGINE_BOARD}?start=2025-01-01&end=2025-04-01",
+    "/api/v1/contributors/ana",
+    "/api/v1/contributors/ana/explain",
+    "/api/v1/repositories",
+    "/api/v1/repositories/octo/engine",
+    "/api/v1/jobs",
+    "/api/v1/coverage",
+    "/api/v1/coverage/octo/engine",
+    "/api/v1/config/scoring",
+    "/openapi.json",
+    "/docs",
+)
+
+
+@pytest.mark.parametrize("address", READABLE)
+def test_who_has_an_answer_is_told_so_without_it(api: ApiClient, address: str) -> None:
+    answer = api.get(address)
+    assert answer.headers["Cache-Control"] == "no-cache"
+    etag = answer.headers["ETag"]
+    assert etag.startswith('"')
+    again = api.get(address, headers={"If-None-Match": f'"other", {etag}'})
+    assert again.status_code == 304
+    assert again.data == b""
+    assert again.headers["ETag"] == etag
+    assert api.get(address, headers={"If-None-Match": '"other"'}).data == answer.data
+
+
+def test_an_address_with_a_generation_never_changes(api: ApiClient) -> None:
+    generation = api.get(ENGINE_BOARD).get_json()["meta"]["generation"]
+    pinned = api.get(f"{ENGINE_BOARD}?generation={generation}")
+    assert pinned.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert pinned.get_json()["data"] == api.data(ENGINE_BOARD)
+
+
+def test_different_questions_have_different_validators(api: ApiClient) -> None:
+    addresses = [
+        ENGINE_BOARD,
+        f"{ENGINE_BOARD}?page=2",
+        f"{ENGINE_BOARD}?page_size=51",
+        f"{ENGINE_BOARD}?class=all",
+        f"{ENGINE_BOARD}?sort=COMMIT",
+        f"{ENGINE_BOARD}?order=desc",
+        f"{ENGINE_BOARD}?search=a",
+        f"{ENGINE_BOARD}?window=7d",
+        "/api/v1/leaderboard/global",
+    ]
+    etags = {api.get(address).headers["ETag"] for address in addresses}
+    assert len(etags) == len(addresses)
+
+
+def test_a_new_board_is_a_new_answer_and_the_old_one_stays_readable(fresh: World) -> None:
+    fresh.register(ENGINE)
+    api = fresh.client()
+    before = api.get(ENGINE_BOARD)
+    fresh.ingest("more.json.gz", [push(901, day(14), ANA, push_id=901, distinct_size=5)])
+    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
+    fresh.work()
+    after = api.get(ENGINE_BOARD, headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200
+    old = before.get_json()["meta"]["generation"]
+    assert after.get_json()["meta"]["generation"] != old
+    assert api.data(f"{ENGINE_BOARD}?generation={old}") == before.get_json()["data"]
+
+
+def test_errors_are_not_kept(api: ApiClient) -> None:
+    for address in ("/api/v1/nothing", f"{ENGINE_BOARD}?page=0", "/api/v1/jobs/none"):
+        answer = api.get(address)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "ETag" not in answer.headers
+
+
+def test_head_tells_the_same_without_the_body(api: ApiClient) -> None:
+    full = api.get(ENGINE_BOARD)
+    head = api._client.head(ENGINE_BOARD)
+    assert head.status_code == 200
+    assert head.data == b""
+    assert head.headers["ETag"] == full.headers["ETag"]

@@ -1,0 +1,210 @@
+"""Registering, scraping and removing repositories: keys, duplicates, the audit trail."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import audit
+from shared.auth import Role
+from shared.models import RepositoryName
+from tests.functions.conftest import World
+from tests.support.lines import ENGINE, WHEELS
+
+ADDRESS = "/api/v1/repositories"
+ENGINE_ADDRESS = f"{ADDRESS}/octo/engine"
+
+WRITES = [
+    ("POST", ADDRESS, {"repository": ENGINE.name}),
+    ("POST", f"{ENGINE_ADDRESS}/scrape", None),
+    ("POST", f"{ENGINE_ADDRESS}/refresh", None),
+    ("DELETE", ENGINE_ADDRESS, None),
+]
+
+
+def test_a_registered_repository_gets_its_board(fresh: World) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    answer = api.post(ADDRESS, {"repository": "https://github.com/octo/engine.git"})
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == ENGINE_ADDRESS
+    body = answer.get_json()
+    assert body["meta"] == {"created": True}
+    assert body["data"]["repository"]["status"] == "PENDING"
+    assert body["data"]["job"]["state"] == "QUEUED"
+    assert api.get("/api/v1/leaderboard/octo/engine").status_code == 404
+    fresh.work()
+    shown = api.data(ENGINE_ADDRESS)
+    assert shown["repository"]["status"] == "COMPLETED"
+    assert shown["repository"]["github_id"] == ENGINE.id
+    assert shown["job"] is None
+    assert api.data("/api/v1/leaderboard/octo/engine")
+    assert api.data(f"/api/v1/jobs/{body['data']['job']['id']}")["state"] == "COMPLETED"
+
+
+def test_registering_twice_finds_the_first(fresh: World) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    first = api.post(ADDRESS, {"repository": "octo/engine"}).get_json()
+    again = api.post(ADDRESS, {"repository": "OCTO/Engine"})
+    assert again.status_code == 200
+    assert "Location" not in again.headers
+    assert again.get_json()["meta"] == {"created": False}
+    assert again.get_json()["data"] == first["data"]
+    assert len(api.data(ADDRESS)) == 1
+    assert len(api.data("/api/v1/jobs")) == 1
+
+
+def test_requests_for_a_scrape_under_way_share_its_job(fresh: World) -> None:
+    fresh.register(ENGINE)
+    api = fresh.client(fresh.key(Role.USER))
+    first = api.post(f"{ENGINE_ADDRESS}/scrape")
+    assert first.status_code == 202
+    assert first.get_json()["meta"] == {"created": True}
+    job = first.get_json()["data"]
+    assert job["type"] == "full_scrape"
+    assert first.headers["Location"] == first.get_json()["links"]["job"]
+    assert api.data(first.headers["Location"])["id"] == job["id"]
+    for way in ("scrape", "refresh", "scrape"):
+        again = api.post(f"{ENGINE_ADDRESS}/{way}")
+        assert again.status_code == 202
+        assert again.get_json()["meta"] == {"created": False}
+        assert again.get_json()["data"]["id"] == job["id"]
+    fresh.work()
+    later = api.post(f"{ENGINE_ADDRESS}/refresh").get_json()["data"]
+    assert later["id"] != job["id"]
+    assert later["type"] == "incremental_scrape"
+
+
+def test_a_scrape_of_what_nobody_did_anything_in_fails_with_the_remedy(fresh: World) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    job = api.post(ADDRESS, {"repository": "octo/empty"}).get_json()["data"]["job"]
+    fresh.work()
+    failed = api.data(f"/api/v1/jobs/{job['id']}")
+    assert failed["state"] == "FAILED"
+    assert "Check the spelling" in failed["error"]["message"]
+    assert api.data(f"{ADDRESS}/octo/empty")["repository"]["status"] == "ERROR"
+
+
+def test_a_removed_repository_is_gone_from_every_board(fresh: World) -> None:
+    fresh.register(ENGINE, WHEELS)
+    api = fresh.client(fresh.key(Role.ADMIN))
+    answer = api.delete(ENGINE_ADDRESS)
+    assert answer.status_code == 200
+    assert answer.get_json()["data"]["name"] == "octo/engine"
+    fresh.work()
+    assert api.get(ENGINE_ADDRESS).status_code == 404
+    assert api.get("/api/v1/leaderboard/octo/engine").status_code == 404
+    assert api.delete(ENGINE_ADDRESS).status_code == 404
+    everywhere = api.data("/api/v1/leaderboard/global?class=all")
+    assert everywhere == [
+        {**row, "movement": ours["movement"]}
+        for row, ours in zip(
+            api.data("/api/v1/leaderboard/octo/wheels?class=all"), everywhere, strict=True
+        )
+    ]
+
+
+def test_repositories_are_listed_by_name_in_pages(fresh: World) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    for name in ("octo/wheels", "acme/zebra", "octo/engine"):
+        api.post(ADDRESS, {"repository": name})
+    seen: list[str] = []
+    address: str | None = f"{ADDRESS}?limit=2"
+    while address is not None:
+        answer = api.get(address).get_json()
+        seen += [repository["name"] for repository in answer["data"]]
+        address = answer["links"]["next"]
+    assert seen == ["acme/zebra", "octo/engine", "octo/wheels"]
+    assert len(api.data(f"{ADDRESS}?status=PENDING")) == 3
+    assert api.data(f"{ADDRESS}?status=ERROR") == []
+
+
+def test_jobs_are_listed_newest_first_and_found_by_what_they_are(fresh: World) -> None:
+    fresh.register(ENGINE)
+    fresh.client(fresh.key(Role.USER)).post(f"{ENGINE_ADDRESS}/refresh")
+    api = fresh.client()
+    jobs = api.data("/api/v1/jobs")
+    assert [job["created_at"] for job in jobs] == sorted(
+        (job["created_at"] for job in jobs), reverse=True
+    )
+    assert {job["type"] for job in api.data("/api/v1/jobs?repository=OCTO/engine")} == {
+        "full_scrape",
+        "incremental_scrape",
+    }
+    assert len(api.data("/api/v1/jobs?state=QUEUED")) == 1
+    assert len(api.data("/api/v1/jobs?type=full_scrape&state=COMPLETED")) == 1
+    assert len(api.get("/api/v1/jobs?limit=1").get_json()["data"]) == 1
+
+
+@pytest.mark.parametrize(("method", "address", "body"), WRITES)
+def test_nothing_is_written_without_a_key(
+    fresh: World, method: str, address: str, body: object
+) -> None:
+    answer = fresh.client().call(method, address, json=body)
+    assert answer.status_code == 401
+    assert answer.get_json()["error"] == "unauthenticated"
+    assert "X-API-Key" in answer.headers["WWW-Authenticate"]
+    assert fresh.client().data(ADDRESS) == []
+
+
+@pytest.mark.parametrize("wrong", ["guess", "lb_00000000_" + "A" * 43, "lb_", "ü" * 60])
+def test_an_unknown_key_is_refused_and_on_record(fresh: World, wrong: str) -> None:
+    answer = fresh.client(wrong).post(
+        ADDRESS, {"repository": ENGINE.name}, headers={"X-Request-ID": "r-1"}
+    )
+    assert answer.status_code == 401
+    assert wrong not in answer.text
+    (refused,) = [entry for entry in fresh.audited() if entry["action"] == "auth.refused"]
+    assert refused["actor_id"] == "anonymous"
+    assert refused["request_id"] == "r-1"
+    assert refused["ip_address"] == "127.0.0.1"
+    assert wrong not in str(refused)
+
+
+@pytest.mark.parametrize(("method", "address", "body"), WRITES)
+def test_a_key_for_reading_writes_nothing(
+    fresh: World, method: str, address: str, body: object
+) -> None:
+    key = fresh.key(Role.READONLY)
+    answer = fresh.client(key).call(method, address, json=body)
+    assert answer.status_code == 403
+    assert answer.get_json()["error"] == "forbidden"
+    assert "scope" in answer.get_json()["message"]
+    (entry,) = [entry for entry in fresh.audited() if entry["action"] == "auth.forbidden"]
+    assert entry["actor_id"] == f"key:{key.split('_')[1]}"
+
+
+def test_only_an_admin_removes(fresh: World) -> None:
+    fresh.register(ENGINE)
+    assert fresh.client(fresh.key(Role.USER)).delete(ENGINE_ADDRESS).status_code == 403
+    assert fresh.client(fresh.key(Role.ADMIN)).delete(ENGINE_ADDRESS).status_code == 200
+
+
+def test_a_wrong_key_does_not_keep_anybody_from_reading(team: World) -> None:
+    assert team.client("guess").get("/api/v1/leaderboard/global").status_code == 200
+
+
+def test_every_change_is_on_the_audit_trail_with_who_and_from_where(fresh: World) -> None:
+    key = fresh.key(Role.ADMIN)
+    api = fresh.client(key)
+    sent = {"User-Agent": "curl/8 " + "x" * 400, "X-Request-ID": "change-7"}
+    api.post(ADDRESS, {"repository": ENGINE.name}, headers=sent)
+    fresh.work()
+    api.post(f"{ENGINE_ADDRESS}/scrape", headers=sent)
+    fresh.work()
+    api.delete(ENGINE_ADDRESS, headers=sent)
+    entries = [entry for entry in fresh.audited() if entry["category"] == "repository"]
+    assert [entry["action"] for entry in entries] == [
+        "repository.registered",
+        "repository.scrape_requested",
+        "repository.removed",
+    ]
+    for entry in entries:
+        assert entry["actor_id"] == f"key:{key.split('_')[1]}"
+        assert entry["actor_type"] == "admin"
+        assert entry["resource_id"] == "octo/engine"
+        assert entry["ip_address"] == "127.0.0.1"
+        assert str(entry["user_agent"]).startswith("curl/8 ")
+        assert len(str(entry["user_agent"])) == 300
+        assert entry["request_id"] == "change-7"
+        assert set(entry) == set(audit.AuditRecord.model_fields)
+        assert key not in str(entry)
+    assert RepositoryName.parse(ENGINE.name).key in str(entries[-1]["old_value"])

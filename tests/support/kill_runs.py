@@ -1,0 +1,179 @@
+"""Runs of the whole flow in which the worker process is killed at a chosen call."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from infra.clock import utc_now
+from infra.local.deliveries import DeliveryStore
+from infra.local.dev_server import listen
+from infra.local.dispatch import Dispatcher
+from infra.local.events import SUBSCRIPTIONS, SqliteEvents
+from infra.local.lanes import Retry
+from infra.local.serving import SECRET_VARIABLE, ServingPlan
+from infra.local.tasks import QUEUES, SqliteTasks
+from shared import jobs
+from shared.context import Services
+from tests.support import killing, killing_main, preloaded_server
+from tests.support.eventually import eventually
+from tests.support.killing import KillPlan, Side
+from tests.support.scenario import Receipts as Receipts
+from tests.support.scenario import everything, left_behind, open_services, receipts, unfinished
+
+ROOT = Path(__file__).parents[2]
+SECRET = "only-the-platform"
+SOON = timedelta(milliseconds=50)
+IMPATIENT_QUEUES = tuple(
+    replace(queue, retry=Retry(SOON, SOON, max_attempts=50)) for queue in QUEUES
+)
+IMPATIENT_SUBSCRIPTIONS = tuple(
+    replace(subscription, min_backoff=SOON, max_backoff=SOON, max_delivery_attempts=50)
+    for subscription in SUBSCRIPTIONS
+)
+LATER = timedelta(minutes=10)
+"""Beyond every lease: what is not done by then is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A data directory to start from, the key that may write to it, and what to register."""
+
+    folder: Path
+    key: str
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: what the boards show, what is wrong, the calls that were made."""
+
+    receipts: Receipts
+    wrong: tuple[str, ...]
+    calls: tuple[str, ...]
+    died: bool
+
+
+class Workers:
+    """A server process whose worker dies by the plan, and is replaced."""
+
+    def __init__(self, url: str, plan: Path) -> None:
+        self.url = url
+        self._plan = plan
+
+    def run(self, template: Template, folder: Path, at: int = 0, side: Side = "before") -> Ended:
+        """Register the template's repository in a copy of it, and see everything through."""
+        data = folder / "data"
+        shutil.copytree(template.folder, data)
+        plan = KillPlan(str(data), str(folder / "calls"), str(folder / "died"), at, side)
+        plan.put(self._plan)
+        services = open_services(data)
+        with _dispatching(services, data, self.url) as dispatcher:
+            register(self.url, template)
+            see_through(services, dispatcher)
+        wrong = (*unfinished(services), *left_behind(services), *_not_completed(services))
+        calls = tuple((folder / "calls").read_text().split())
+        return Ended(receipts(services), wrong, calls, (folder / "died").exists())
+
+
+def register(url: str, template: Template) -> None:
+    """Register as a client does that asks again when the connection breaks."""
+    body = {"repository": template.repository}
+
+    def ask() -> httpx.Response | None:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.post(
+                f"{url}/api/v1/repositories",
+                json=body,
+                headers={"X-API-Key": template.key},
+                timeout=20,
+                trust_env=False,
+            )
+        return None
+
+    answer = eventually(ask)
+    assert answer is not None
+    assert answer.status_code in {200, 201}, answer.text
+
+
+def see_through(services: Services, dispatcher: Dispatcher) -> None:
+    """Deliver until all is done; what is stuck then is swept up as if its time had come."""
+    later = replace(services, now=lambda: utc_now() + LATER)
+    for _ in range(6):
+        assert dispatcher.drain(timedelta(seconds=30), horizon=timedelta(seconds=6))
+        if not jobs.sweep(later):
+            return
+
+
+def _not_completed(services: Services) -> Iterator[str]:
+    for document in everything(services, "jobs"):
+        if document.fields["state"] != "COMPLETED":
+            yield f"job {document.id} ended as {document.fields['state']}"
+
+
+@contextmanager
+def _dispatching(services: Services, data: Path, url: str) -> Iterator[Dispatcher]:
+    store = DeliveryStore(data / "queues.sqlite", utc_now)
+    sources = (
+        SqliteTasks(store, IMPATIENT_QUEUES),
+        SqliteEvents(store, IMPATIENT_SUBSCRIPTIONS),
+    )
+    dispatcher = Dispatcher(store, sources, base_url=url, secret=SECRET)
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.stop()
+
+
+@contextmanager
+def workers(folder: Path) -> Iterator[Workers]:
+    """A server process while the block runs."""
+    folder.mkdir()
+    plan = folder / "plan.json"
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen("127.0.0.1", 0))
+        ready, told = os.pipe()
+        parent, lifeline = os.pipe()
+        serving = ServingPlan(
+            source=killing_main.__file__,
+            functions=None,
+            root="api",
+            threads=8,
+            listen_fd=listener.fileno(),
+            ready_fd=told,
+            parent_fd=parent,
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", preloaded_server.__name__, serving.to_json()],
+            cwd=ROOT,
+            env=os.environ | _environment(plan),
+            pass_fds=(listener.fileno(), told, parent),
+            start_new_session=True,
+        )
+        stack.callback(process.wait, 20)
+        stack.callback(process.terminate)
+        for end in (told, parent, lifeline):
+            stack.callback(os.close, end)
+        assert os.read(ready, 1) == b"1"
+        os.close(ready)
+        yield Workers(f"http://127.0.0.1:{listener.getsockname()[1]}", plan)
+
+
+def _environment(plan: Path) -> Mapping[str, str]:
+    return {
+        killing.VARIABLE: str(plan),
+        SECRET_VARIABLE: SECRET,
+        "PYTHONPATH": str(ROOT),
+        "LOG_LEVEL": "CRITICAL",
+    }
