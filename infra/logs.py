@@ -53,7 +53,7 @@ class _Appending:
     def __init__(self, file: Path) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
+            file.open("ab").close()
         except OSError as error:
             raise Rejected(
                 f"Cannot write the log to {file}: {error.strerror}. Change LOG_FILE.",

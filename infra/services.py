@@ -41,7 +41,7 @@ def _local(settings: Settings, clock: Clock) -> Services:
     from infra.local.tasks import SqliteTasks
     from infra.local.warehouse import LocalWarehouse
 
-    _make_folder(settings.data_dir)
+    make_data_folder(settings.data_dir)
     store = DeliveryStore(settings.data_dir / "queues.sqlite", clock)
     documents = SqliteDocuments(settings.data_dir / "documents.sqlite")
     return Services(
@@ -60,7 +60,8 @@ def _local(settings: Settings, clock: Clock) -> Services:
     )
 
 
-def _make_folder(folder: Path) -> None:
+def make_data_folder(folder: Path) -> None:
+    """Make the folder that everything is kept in. Raises Rejected naming the setting."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,7 +6,8 @@ What a read costs, in documents (none of them when cached):
   plus one order document);
 * another sort: the pointer, its order documents and at most one page document a row;
 * a person's row: the pointer, one index document, one page document;
-* a search: the pointer, every index document by login, and at most one page document a hit shown.
+* a search: the pointer, every index document by login, the order documents of its sort, and at most
+  one page document a hit shown.
 
 Parts never change, so they are cached for as long as there is room; the pointer for a few seconds.
 """
@@ -228,28 +229,22 @@ class BoardReader:
         return positions
 
     def _search(self, head: Head, wanted: Selection) -> list[Position]:
-        """Every position whose login contains the text, by rank (or from A, sorted by name)."""
+        """Every position whose login contains the text, in the selection's order."""
         text = wanted.search.lower()
-        wanted_classes = self._classes(head, wanted.account_class)
-        hits: list[tuple[int, str, Position]] = []
-        for number in range(len(head.first_logins)):
-            index = self._index(head, "login", number)
-            hits += [
-                (rank_all, login, (CLASSES[class_number].value, rank))
-                for login, class_number, rank, rank_all in zip(
-                    index.keys, index.class_numbers, index.ranks, index.ranks_all, strict=True
-                )
-                if text in login and CLASSES[class_number] in wanted_classes
-            ]
-        if wanted.sort not in ("rank", "score", "username"):
-            raise Rejected(
-                "A search is sorted by rank, score or username.",
-                details={"field": "sort", "allowed": ["rank", "score", "username"]},
+        hits = {
+            (CLASSES[class_number].value, rank)
+            for number in range(len(head.first_logins))
+            for index in (self._index(head, "login", number),)
+            for login, class_number, rank in zip(
+                index.keys, index.class_numbers, index.ranks, strict=True
             )
-        hits.sort(key=lambda hit: (hit[1], hit[0]) if wanted.sort == "username" else (hit[0], ""))
+            if text in login
+        }
+        total = head.rows_of(wanted.account_class)
+        found = [p for p in self._ordered(head, wanted, 0, total) if p in hits] if total else []
         if _is_reversed(wanted):
-            hits.reverse()
-        return [position for _, _, position in hits]
+            found.reverse()
+        return found
 
     def _find(self, head: Head, login: str, github_id: int) -> Position | None:
         if not head.indexed:

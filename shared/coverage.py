@@ -27,6 +27,10 @@ KNOWN_OUTAGES: tuple[tuple[datetime, datetime], ...] = (
 )
 """Times that GH Archive itself does not have, [from, until)."""
 
+_OUTAGE_HOURS = frozenset(
+    begin + n * HOUR for begin, end in KNOWN_OUTAGES for n in range((end - begin) // HOUR)
+)
+
 REVIEWS_BEGIN = datetime(2020, 8, 1, tzinfo=UTC)
 CAPTURE_FADES = datetime(2025, 5, 24, tzinfo=UTC)
 PAYLOADS_TRIMMED = datetime(2025, 10, 7, tzinfo=UTC)
@@ -78,7 +82,9 @@ def _covered(about: dict[str, Any]) -> set[datetime]:
     if end - begin <= HOUR:
         return {begin}
     days: set[date] = {hour.date() for hour in seen}
-    return {hour for hour in _hours(begin, end) if hour.date() in days and not _known_outage(hour)}
+    return {
+        hour for hour in _hours(begin, end) if hour.date() in days and hour not in _OUTAGE_HOURS
+    }
 
 
 class Gap(BaseModel):
@@ -153,7 +159,7 @@ def measure(window: Window, held: Captured, gaps: pa.Table) -> Coverage:
         hours_expected=len(expected),
         hours_captured=have,
         percent=f"{hundredths // 100}.{hundredths % 100:02d}",
-        complete=have == len(expected) and not any(g.unknown for g in gap.values()),
+        complete=0 < have == len(expected) and not any(g.unknown for g in gap.values()),
         holes=tuple(holes[:MAX_HOLES]),
         more_holes=max(len(holes) - MAX_HOLES, 0),
         broken_lines=held.broken,
@@ -228,11 +234,7 @@ def _holes(expected: Sequence[datetime], have: frozenset[datetime]) -> list[Hole
 
 
 def _why(hour: datetime) -> str:
-    return "known outage of the archive" if _known_outage(hour) else "not captured"
-
-
-def _known_outage(hour: datetime) -> bool:
-    return any(begin <= hour < end for begin, end in KNOWN_OUTAGES)
+    return "known outage of the archive" if hour in _OUTAGE_HOURS else "not captured"
 
 
 def _hours(begin: datetime, end: datetime) -> list[datetime]:

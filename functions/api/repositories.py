@@ -10,6 +10,7 @@ from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
 from functions.api.work_schemas import (
     AskedAnswer,
+    Job,
     JobLinks,
     JobMeta,
     NewRepository,
@@ -135,7 +136,5 @@ def _named(owner: str, name: str) -> RepositoryName:
     return RepositoryName.parse(f"{owner}/{name}")
 
 
-def _active_job(call: Call, found: repositories.Repository) -> jobs.Job | None:
-    if found.active_job is None:
-        return None
-    return jobs.get(call.services, found.active_job)
+def _active_job(call: Call, found: repositories.Repository) -> Job | None:
+    return None if found.active_job is None else job(jobs.get(call.services, found.active_job))

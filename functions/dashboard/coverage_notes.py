@@ -70,8 +70,9 @@ def _headline(coverage: Coverage, missing: int) -> str:
             if coverage.complete
             else "Every hour was captured, but some events leave things out."
         )
+    hours = plural(missing, "hour is", "hours are")
     holes = plural(len(coverage.holes) + coverage.more_holes, "hole")
-    return f"{coverage.percent} % of this window was captured: {holes}, {plural(missing, 'hour')}."
+    return f"{coverage.percent} % of this window was captured: {hours} missing, in {holes}."
 
 
 def _drawing(coverage: Coverage, begin: str) -> tuple[DrawnHole, ...]:

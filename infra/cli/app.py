@@ -21,7 +21,7 @@ from infra import logs
 from infra.environment import settings_from, with_file
 from infra.local.documents import SqliteDocuments
 from infra.local.warehouse import LocalWarehouse
-from infra.services import build
+from infra.services import build, make_data_folder
 from shared.context import Caller, Services
 from shared.errors import LeaderboardError, Rejected
 from shared.settings import Settings
@@ -112,7 +112,9 @@ def command(
 @contextmanager
 def _opened(as_json: bool, overrides: dict[str, Any], *, makes_data: bool) -> Iterator[App]:
     settings = _settings(overrides)
-    if not makes_data and not settings.data_dir.is_dir():
+    if makes_data:
+        make_data_folder(settings.data_dir)
+    elif not settings.data_dir.is_dir():
         raise Rejected(_MISSING.format(settings.data_dir))
     logs.configure(settings)
     app = App(settings, as_json)

@@ -60,7 +60,7 @@ def _show_excluded(app: App, explained: Explanation) -> None:
         for part in explained.excluded:
             made.add_row(LABELS[part.kind], f"{part.count:,}", part.explanation)
         app.say()
-    app.show(made)
+        app.show(made)
     if explained.extra_copies:
         app.say(
             f"{plural(explained.extra_copies, 'repeated row')} of the same events count once.",

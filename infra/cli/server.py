@@ -32,6 +32,7 @@ from shared.settings import Settings
 
 MAIN = Path(__file__).parents[2] / "main.py"
 _ANSWERS_WITHIN = 5.0
+_PLACE_WAIT = timedelta(seconds=6)
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.05
 
@@ -106,8 +107,9 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
 
 def drain(app: App, server: RunningServer, within: timedelta) -> bool:
     """Wait until the global boards have followed, too. False if time ran out."""
-    settle = timedelta(seconds=app.settings.settle_seconds + 1)
-    return server.drain(within, horizon=settle)
+    # A recalculation settles first, and waits for its place while another one is under way.
+    horizon = timedelta(seconds=app.settings.settle_seconds) + _PLACE_WAIT
+    return server.drain(within, horizon=horizon)
 
 
 @contextmanager

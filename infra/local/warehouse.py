@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from infra.local.dialect import duckdb_text, tables_of
-from shared.errors import RetryLater
+from shared.errors import Rejected, RetryLater
 from shared.models import iso, parse_time
 from shared.ports import Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
@@ -55,6 +55,11 @@ class LocalWarehouse:
     """
 
     def __init__(self, folder: Path, *, now: Callable[[], datetime], memory_mb: int = 320) -> None:
+        if set("*?[") & set(str(folder)):
+            raise Rejected(
+                f"DATA_DIR={folder} has one of * ? [ in it, which DuckDB takes for a pattern.",
+                details={"variable": "DATA_DIR"},
+            )
         self._folder = folder
         self._now = now
         self._memory_mb = memory_mb
@@ -204,9 +209,7 @@ class LocalWarehouse:
         # Temporary: any other view would be seen, and fought over, by all cursors of this process.
         if files:
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            cursor.execute(
-                f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet([{listed}])"
-            )
+            cursor.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet([{listed}])")
         else:
             cursor.register(table, arrow_schema(COLUMNS[Dataset(table)]).empty_table())
         return sum(Path(file).stat().st_size for file in files)

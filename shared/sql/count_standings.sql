@@ -37,7 +37,7 @@ counted AS (
     c.kind,
     c.occurred_at,
     c.quantity,
-    c.self_merged,
+    COALESCE(c.self_merged, FALSE) AS self_merged,
     c.pr_size
   FROM contributions AS c
   INNER JOIN windows AS w

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ def framework(team: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     caches = (composition.services, function._app)
     for cached in caches:
         cached.cache_clear()
-    yield functions_framework.create_app("api", str(MAIN), "http")
+    create: Callable[..., Any] = functions_framework.create_app
+    yield create("api", str(MAIN), "http")
     for cached in caches:
         cached.cache_clear()
 

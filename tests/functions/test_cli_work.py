@@ -109,7 +109,7 @@ def test_work_whose_worker_was_killed_is_taken_up_at_once(data: Path, tmp_path: 
     command(data, "ingest", more_of_engine(tmp_path))
     services = build(Settings(data_dir=data))
     command(data, "register", "--wait", ENGINE_NAME)
-    (job_id,) = [job["id"] for job in answer(data, "jobs", "--limit", "1")["data"]]
+    job_id = answer(data, "jobs", "--repository", ENGINE_NAME)["data"][0]["id"]
     lost = jobs.get(services, job_id).model_copy(
         update={"state": jobs.State.RUNNING, "holder": "a worker that was killed", "error": None}
     )

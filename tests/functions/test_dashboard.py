@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qs, quote, urlsplit
@@ -13,116 +11,19 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from functions.api.app import create_app
-from functions.dashboard import words
-from shared import jobs, recalculation, repositories, scraping
+from shared import jobs, repositories, scraping
 from shared.boards import GLOBAL
 from shared.context import SYSTEM, Services
-from shared.models import Kind
-from tests.support.lines import (
-    ANA,
-    BEN,
-    COPILOT,
-    DEPENDABOT,
-    ENGINE,
-    User,
-    day,
-    pr_merged,
-    pr_opened,
-    push,
-    review,
-)
-from tests.support.scenario import LINES, ingest, name_of, open_services
-
-SCRIPT = User(900, "<script>alert(1)</script>")
-BACKWARDS = User(901, "\u202eevil\u2066\u05d0\u05d1")
-ENDLESS = User(902, "x" * 300)
-PICTURES = User(903, "🦀🦀🦀")
-QUOTES = User(904, "\"'><img src=x onerror=alert(1)>")
-HOSTILE = (SCRIPT, BACKWARDS, ENDLESS, PICTURES, QUOTES)
-
-FIRST = [
-    *LINES,
-    *(
-        push(100 + number, day(4), somebody, push_id=100 + number, distinct_size=1)
-        for number, somebody in enumerate(HOSTILE)
-    ),
-    push(120, day(5), DEPENDABOT, push_id=120, distinct_size=2),
-    push(121, day(5), COPILOT, push_id=121, distinct_size=2),
-    pr_opened(122, day(5), BEN, 50),
-    pr_merged(123, day(5), ANA, 50, author=BEN, additions=90_000, deletions=1),
-    review(124, day(6), BEN, 50, review_id=50, author=BEN),
-]
-LATER = [push(200, day(13), User(950, "zoe"), push_id=200, distinct_size=99)]
+from tests.support.dashboard_world import HOSTILE, Balanced, client_over, filled
+from tests.support.lines import ENGINE, User
+from tests.support.scenario import name_of, open_services
 
 MINUS = "\N{MINUS SIGN}"
-VOID = {"meta", "link", "input", "br", "img", "hr"}
-
-
-class Balanced(HTMLParser):
-    """Fails on a tag that is not closed, or closed and not open; collects what pages refer to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.links: list[str] = []
-        self.sources: list[str] = []
-        self.inline: list[str] = []
-        self.ids: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        assert len(given) == len(attrs), f"{tag} has an attribute twice: {attrs}"
-        if tag == "a":
-            self.links.append(given["href"] or "")
-        self.sources += [given[name] or "" for name in ("src", "srcset") if name in given]
-        self.sources += [given["href"] or ""] if tag == "link" else []
-        self.inline += [name for name in given if name == "style" or name.startswith("on")]
-        self.inline += ["script"] if tag == "script" and "src" not in given else []
-        self.inline += ["style"] if tag == "style" else []
-        self.ids += [given["id"] or ""] if "id" in given else []
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}> closes another"
-
-
-def client_over(services: Services) -> FlaskClient:
-    client = create_app(lambda: services).test_client()
-    client.environ_base["HTTP_ACCEPT"] = "text/html"
-    return client
-
-
-def scrape(services: Services) -> None:
-    """Register or refresh one repository and carry out all its work."""
-    registered = repositories.register(services, name_of(ENGINE), SYSTEM).job
-    job = (
-        registered or repositories.request_scrape(services, name_of(ENGINE), SYSTEM, full=False)[0]
-    )
-    for step in (scraping.scrape, recalculation.recalculate):
-        now = jobs.get(services, job.id)
-        jobs.run(services, job.id, now.dispatches, "once", partial(step, services))
-    recalculation.recalculate_global(services)
 
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
-    folder = tmp_path_factory.mktemp("dashboard")
-    made = open_services(folder / "data", retry_seconds=())
-    ingest(made, folder / "files", {"one.json.gz": FIRST})
-    scrape(made)
-    ingest(made, folder / "files", {"two.json.gz": LATER})
-    scrape(made)
-    return made
+    return filled(tmp_path_factory.mktemp("dashboard"))
 
 
 @pytest.fixture
@@ -397,37 +298,3 @@ def test_a_defect_shows_a_page_and_nothing_of_the_inside(
     assert "Something went wrong" in answer.text
     assert "AttributeError" not in answer.text
     assert "Content-Security-Policy" in answer.headers
-
-
-def test_every_kind_is_a_column_of_the_board() -> None:
-    assert [kind for _, kinds in words.COLUMNS for kind, _ in kinds] == list(Kind)
-    assert set(words.KINDS) == set(Kind)
-
-
-@pytest.mark.parametrize(
-    ("login", "letters"),
-    [
-        ("ana", "AN"),
-        ("fennick-dray", "FD"),
-        ("dependabot[bot]", "DB"),
-        ("x", "X"),
-        ("🦀🦀", "?"),
-        ("", "?"),
-    ],
-)
-def test_initials_stand_for_a_name(login: str, letters: str) -> None:
-    assert words.initials(login) == letters
-
-
-@pytest.mark.parametrize(
-    ("thousandths", "text"),
-    [
-        (0, "0.00"),
-        (1_380_000, "1,380.00"),
-        (46_965, "46.965"),
-        (-312_400, f"{MINUS}312.40"),
-        (5, "0.005"),
-    ],
-)
-def test_points_show_what_they_are(thousandths: int, text: str) -> None:
-    assert words.points(thousandths) == text

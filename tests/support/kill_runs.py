@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -41,17 +41,22 @@ IMPATIENT_SUBSCRIPTIONS = tuple(
     replace(subscription, min_backoff=SOON, max_backoff=SOON, max_delivery_attempts=50)
     for subscription in SUBSCRIPTIONS
 )
+BOARDS, GLOBALS = "publish-boards", "publish-global-boards"
 LATER = timedelta(minutes=10)
 """Beyond every lease: what is not done by then is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A data directory to start from, the key that may write to it, and what to register."""
+class Start:
+    """A data directory in which nothing runs, and what a client asks for then, with which key.
+
+    ``subscriptions`` are those that are served: events of the others wait.
+    """
 
     folder: Path
     key: str
-    repository: str
+    repository: str | None = None
+    subscriptions: Sequence[str] = (BOARDS, GLOBALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +73,43 @@ class Workers:
     """A server process whose worker dies by the plan, and is replaced."""
 
     def __init__(self, url: str, plan: Path) -> None:
-        self.url = url
+        self._url = url
         self._plan = plan
 
-    def run(self, template: Template, folder: Path, at: int = 0, side: Side = "before") -> Ended:
-        """Register the template's repository in a copy of it, and see everything through."""
+    def run(self, start: Start, folder: Path, at: int = 0, side: Side = "before") -> Ended:
+        """See everything through in a copy of the start's directory, ``folder/data``."""
         data = folder / "data"
-        shutil.copytree(template.folder, data)
+        shutil.copytree(start.folder, data)
         plan = KillPlan(str(data), str(folder / "calls"), str(folder / "died"), at, side)
         plan.put(self._plan)
         services = open_services(data)
-        with _dispatching(services, data, self.url) as dispatcher:
-            register(self.url, template)
+        with _dispatching(data, start, self._url) as dispatcher:
+            if start.repository is not None:
+                register(self._url, start.repository, start.key)
             see_through(services, dispatcher)
-        wrong = (*unfinished(services), *left_behind(services), *_not_completed(services))
-        calls = tuple((folder / "calls").read_text().split())
-        return Ended(receipts(services), wrong, calls, (folder / "died").exists())
+        return _ended(services, folder)
 
 
-def register(url: str, template: Template) -> None:
+def _ended(services: Services, folder: Path) -> Ended:
+    wrong = [*unfinished(services), *left_behind(services)]
+    wrong += [
+        f"job {document.id} ended as {document.fields['state']}"
+        for document in everything(services, "jobs")
+        if document.fields["state"] != "COMPLETED"
+    ]
+    calls = (folder / "calls").read_text().split()
+    return Ended(receipts(services), tuple(wrong), tuple(calls), (folder / "died").exists())
+
+
+def register(url: str, repository: str, key: str) -> None:
     """Register as a client does that asks again when the connection breaks."""
-    body = {"repository": template.repository}
 
     def ask() -> httpx.Response | None:
         with contextlib.suppress(httpx.TransportError):
             return httpx.post(
                 f"{url}/api/v1/repositories",
-                json=body,
-                headers={"X-API-Key": template.key},
+                json={"repository": repository},
+                headers={"X-API-Key": key},
                 timeout=20,
                 trust_env=False,
             )
@@ -115,19 +129,11 @@ def see_through(services: Services, dispatcher: Dispatcher) -> None:
             return
 
 
-def _not_completed(services: Services) -> Iterator[str]:
-    for document in everything(services, "jobs"):
-        if document.fields["state"] != "COMPLETED":
-            yield f"job {document.id} ended as {document.fields['state']}"
-
-
 @contextmanager
-def _dispatching(services: Services, data: Path, url: str) -> Iterator[Dispatcher]:
+def _dispatching(data: Path, start: Start, url: str) -> Iterator[Dispatcher]:
     store = DeliveryStore(data / "queues.sqlite", utc_now)
-    sources = (
-        SqliteTasks(store, IMPATIENT_QUEUES),
-        SqliteEvents(store, IMPATIENT_SUBSCRIPTIONS),
-    )
+    served = [lane for lane in IMPATIENT_SUBSCRIPTIONS if lane.name in start.subscriptions]
+    sources = (SqliteTasks(store, IMPATIENT_QUEUES), SqliteEvents(store, served))
     dispatcher = Dispatcher(store, sources, base_url=url, secret=SECRET)
     dispatcher.start()
     try:

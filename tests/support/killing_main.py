@@ -6,7 +6,7 @@ import infra.services
 from tests.support import killing
 
 # Before any function is loaded: they take it from there once and for all.
-infra.services.services = killing.services  # type: ignore[assignment,misc]
+infra.services.services = killing.services  # type: ignore[assignment]
 
 from main import *  # noqa: E402, F403
 from main import __all__ as __all__  # noqa: E402

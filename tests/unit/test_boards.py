@@ -109,6 +109,8 @@ def test_a_search_finds_every_login_that_contains_the_text(
         ("score", False, True),
         ("username", None, False),
         ("username", True, True),
+        ("COMMENT", None, False),
+        ("COMMIT", False, True),
     ):
         expected = board.expected(account_class, sort, reverse=reverse, search=search)
         chosen = Selection(account_class, sort, descending, search, offset=3, limit=40)

@@ -1,0 +1,145 @@
+"""The worker process is killed before and after every call of a port; nobody notices at the end.
+
+The calls are those of registering a repository beside another one, scraping it and publishing its
+boards and the global ones, which replaces a generation of these. The flow has three legs, between
+which only an event waits: a kill in a leg is made in a copy of the directory as it was before.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from shared import auth, repositories
+from shared.context import SYSTEM
+from tests.support.by_hand import by_hand, deliver_all
+from tests.support.fast_folder import fast_folder
+from tests.support.kill_runs import BOARDS, GLOBALS, Ended, Start, Workers, workers
+from tests.support.killing import Side
+from tests.support.lines import ENGINE, WHEELS
+from tests.support.scenario import LINES, Receipts, ingest, name_of, open_services
+
+SERVERS = 2
+LEGS = ((), (BOARDS,), (BOARDS, GLOBALS))
+"""The subscriptions that are served in each leg: without one, its events wait for the next."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of the flow: where it starts, its port calls, those that were made before."""
+
+    number: int
+    start: Start
+    calls: Sequence[str]
+    before: int
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The flow without a kill: its legs, and what the boards show in the end."""
+
+    legs: Sequence[Leg]
+    receipts: Receipts
+
+    @property
+    def calls(self) -> int:
+        return sum(len(leg.calls) for leg in self.legs)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    with fast_folder() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def servers(place: Path) -> Iterator[SimpleQueue[Workers]]:
+    """Servers that nobody uses just now."""
+    free: SimpleQueue[Workers] = SimpleQueue()
+    with ExitStack() as stack:
+        for number in range(SERVERS):
+            free.put(stack.enter_context(workers(place / f"server-{number}")))
+        yield free
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place: Path, servers: SimpleQueue[Workers]) -> Undisturbed:
+    folder, key = prepare(place)
+    legs: list[Leg] = []
+    ended: Ended | None = None
+    for number, served in enumerate(LEGS):
+        repository = ENGINE.name if number == 0 else None
+        start = Start(folder, key, repository, served)
+        ended = run(servers, start, place / f"leg-{number}")
+        legs.append(
+            Leg(
+                number,
+                replace(start, subscriptions=LEGS[-1]),
+                ended.calls,
+                sum(len(leg.calls) for leg in legs),
+            )
+        )
+        folder = place / f"leg-{number}" / "data"
+    assert ended is not None
+    assert ended.wrong == ()
+    assert len(ended.receipts) == 15
+    return Undisturbed(legs, ended.receipts)
+
+
+def prepare(place: Path) -> tuple[Path, str]:
+    """A directory with a repository on the boards already, and its key."""
+    services, queue = by_hand(open_services(place / "prepared"))
+    key = auth.create_first_key(services)
+    assert key is not None
+    ingest(services, place / "files", {"events.json.gz": LINES})
+    repositories.register(services, name_of(WHEELS), SYSTEM)
+    deliver_all(services, queue)
+    return place / "prepared", key
+
+
+def run(
+    servers: SimpleQueue[Workers], start: Start, folder: Path, at: int = 0, side: Side = "before"
+) -> Ended:
+    """A run on a server that is free."""
+    server = servers.get()
+    try:
+        return server.run(start, folder, at, side)
+    finally:
+        servers.put(server)
+
+
+def test_a_kill_before_or_after_any_port_call_changes_no_receipt_and_leaves_nothing_stuck(
+    place: Path, servers: SimpleQueue[Workers], undisturbed: Undisturbed
+) -> None:
+    kills = [
+        (leg, at, side)
+        for leg in undisturbed.legs
+        for at in range(1, len(leg.calls) + 1)
+        for side in ("before", "after")
+    ]
+
+    def wounds(kill: tuple[Leg, int, Side]) -> list[str]:
+        leg, at, side = kill
+        folder = place / f"kill-{leg.number}-{at}-{side}"
+        ended = run(servers, leg.start, folder, at, side)
+        shutil.rmtree(folder)
+        found = list(ended.wrong)
+        if not ended.died:
+            found.append("nobody was killed")
+        if ended.receipts != undisturbed.receipts:
+            found.append("the receipts are others")
+        where = f"{side} call {leg.before + at}, {leg.calls[at - 1]}"
+        return [f"{where}: {wound}" for wound in found]
+
+    with ThreadPoolExecutor(SERVERS) as pool:
+        found = [wound for wounds in pool.map(wounds, kills) for wound in wounds]
+    print(f"\nN = {undisturbed.calls} port calls, {len(kills)} kills")  # noqa: T201
+    assert found == []
+    assert undisturbed.calls > 20
