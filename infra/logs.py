@@ -30,7 +30,10 @@ def configure(settings: Settings) -> None:
             else structlog.processors.UnicodeDecoder(),
             structlog.processors.JSONRenderer()
             if json_wanted
-            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            # Rich's tracebacks would print local variables, API keys among them.
+            else structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level]
