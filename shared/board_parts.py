@@ -1,20 +1,24 @@
 """From ranked rows to the documents of a generation, and their proof.
 
 The input is the table of ``shared/sql/rank_board.sql``: ordered by class and rank. The bytes made
-here depend on the rows and on the ranks before, on nothing else.
+here depend on the rows and on the ranks before, on nothing else. All is made a column at a time:
+a large board would spend most of its publication in a loop over its rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise, repeat
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.board_texts import canonical_lines, row_lines, text, text_of
 from shared.boards import (
     ALL_CLASSES,
     CLASSES,
@@ -28,30 +32,46 @@ from shared.boards import (
     part_path,
 )
 from shared.models import AccountClass, Kind
-from shared.ranking import band, change, percentile_hundredths
 from shared.tables import COUNT_COLUMNS
 
-_CLASS_NUMBER = {account_class.value: number for number, account_class in enumerate(CLASSES)}
-_COUNTS = ",".join(f'"{kind.value}":%d' for kind in Kind)
-_STANDING = '"rank":%d,"percentile":%d.%02d,"band":%s,"movement":%s'
-_ROW = (
-    '{"rank":%d,"github_id":%d,"username":%s,'
-    '"avatar_url":"https://avatars.githubusercontent.com/u/%d?v=4","class":"%s",'
-    '"score":%d.%02d,"percentile":%d.%02d,"band":%s,"movement":%s,"repositories":%d,'
-    '"counts":{' + _COUNTS + '},"overall":{' + _STANDING + "}}"
+_THREADS = 2
+"""Arrow and the compression leave the interpreter's lock, so that two cores are of use."""
+
+_STRETCH = 16 * PAGE_ROWS
+"""Rows made together: enough for columns to pay, few enough to bound memory."""
+
+_CLASS_NAMES = pa.array([account_class.value for account_class in CLASSES])
+_PLACES = pa.schema(
+    {
+        "contributor_id": pa.int64(),
+        "class_number": pa.uint8(),
+        "rank": pa.int64(),
+        "rank_all": pa.int64(),
+    }
 )
-_CANONICAL = "%d|%s|" + "|".join(["%d"] * len(Kind)) + "|%d|%d\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Where contributors stood before: id → (class number, rank, rank over all).
+    """Where contributors stood before: id, class number, rank and rank over all, a row each.
 
-    ``seen_before`` tells whether an older kept generation had an id.
+    ``older`` gives the ids on the kept generations before that one.
     """
 
-    places: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
-    seen_before: Callable[[int], bool] = lambda _id: False
+    places: pa.Table = field(default_factory=_PLACES.empty_table)
+    older: Callable[[], pa.Array] = lambda: pa.array([], pa.int64())
+
+    @classmethod
+    def of(cls, indexes: Iterable[Places], older: Callable[[], pa.Array]) -> Ranks:
+        """From the entries of a board's index by id."""
+        tables = [
+            pa.table(
+                [index.keys, list(index.class_numbers), index.ranks, index.ranks_all],
+                schema=_PLACES,
+            )
+            for index in indexes
+        ]
+        return cls(pa.concat_tables([_PLACES.empty_table(), *tables]).combine_chunks(), older)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,106 +94,63 @@ class Parts:
 
 def encode(rows: pa.Table, edition: str, before: Ranks) -> Parts:
     """All documents of an edition from its ranked rows."""
-    rows = _with_logins(rows)
-    lines, board_digest = _lines(rows, before)
-    bodies: dict[str, bytes] = {}
-    classes: dict[AccountClass, ClassPart] = {}
-    for account_class, start, stop in _stretches(rows):
-        pages = range(start, stop, PAGE_ROWS)
-        for number, first in enumerate(pages):
-            page = "\n".join(lines[first : min(first + PAGE_ROWS, stop)]).encode()
-            bodies[part_path(edition, f"page.{account_class}", number)] = pack(page)
-        classes[account_class] = ClassPart(rows=stop - start, pages=len(pages))
-    if any(part.pages > 1 for part in classes.values()):
-        first_ids, first_logins = _index(rows, edition, bodies)
-        _orders(rows, edition, bodies)
-    else:
-        first_ids, first_logins = (), ()
+    rows = _with_ranks_before(_with_logins(rows.combine_chunks()), before)
+    classes = {
+        account_class: ClassPart(rows=stop - start, pages=-(-(stop - start) // PAGE_ROWS))
+        for account_class, start, stop in _stretches(rows)
+    }
+    first_ids: list[int] = []
+    first_logins: list[str] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        bodies, board_digest = _pages(rows, edition, pool)
+        if any(part.pages > 1 for part in classes.values()):
+            lower = pc.utf8_lower(_column(rows, "login"))
+            rows = rows.append_column("lower", lower).append_column(
+                "alphabetical", pc.rank(lower, tiebreaker="dense")
+            )
+            index, first_ids, first_logins = _indexes(rows, edition)
+            bodies |= index | _orders(rows, edition, pool)
     counts = {kind: pc.sum(rows[name]).as_py() or 0 for kind, name in COUNT_COLUMNS.items()}
-    return Parts(bodies, classes, rows.num_rows, counts, first_ids, first_logins, board_digest)
+    first = tuple(first_ids), tuple(first_logins)
+    return Parts(bodies, classes, rows.num_rows, counts, *first, board_digest)
+
+
+def _column(rows: pa.Table, name: str) -> pa.Array:
+    """A column in one piece."""
+    chunked = rows[name]
+    return chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
 
 
 def _with_logins(rows: pa.Table) -> pa.Table:
     """An account whose name no event gave is shown by its number."""
     substitute = pc.binary_join_element_wise(
-        "user", pc.cast(rows["contributor_id"], pa.string()), "-"
+        text("user"), pc.cast(rows["contributor_id"], pa.string()), text("-")
     )
     return rows.set_column(
         rows.schema.get_field_index("login"), "login", pc.coalesce(rows["login"], substitute)
     )
 
 
-def _lines(rows: pa.Table, before: Ranks) -> tuple[list[str], str]:
-    """Every row as JSON text, in table order, and the hash of the board."""
-    totals = {
-        entry["values"]: entry["counts"] for entry in pc.value_counts(rows["class"]).to_pylist()
+def _with_ranks_before(rows: pa.Table, before: Ranks) -> pa.Table:
+    """With the number of the class, the ranks before (null for none) and who was seen earlier."""
+    ids = _column(rows, "contributor_id")
+    numbers = pc.index_in(_column(rows, "class"), value_set=_CLASS_NAMES).cast(pa.uint8())
+    held = before.places.take(pc.index_in(ids, value_set=_column(before.places, "contributor_id")))
+    same_class = pc.equal(held["class_number"], numbers)
+    previous = pc.if_else(same_class, held["rank"], pa.scalar(None, pa.int64()))
+    if previous.null_count:
+        seen = pc.is_in(ids, value_set=before.older())
+    else:
+        seen = pa.repeat(pa.scalar(False), len(ids))
+    added = {
+        "class_number": numbers,
+        "previous": previous,
+        "previous_all": held["rank_all"],
+        "seen": seen,
     }
-    columns: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in rows.column_names}
-    counts = zip(*(columns[name] for name in COUNT_COLUMNS.values()), strict=True)
-    movement, movement_all = _movements(columns, before)
-    encode_text = msgspec.json.Encoder().encode
-    digest = hashlib.sha256()
-    total = rows.num_rows
-    lines: list[str] = []
-    walk = zip(
-        columns["contributor_id"],
-        columns["class"],
-        columns["login"],
-        columns["score"],
-        columns["repositories"],
-        columns["rank"],
-        columns["above"],
-        columns["rank_all"],
-        columns["above_all"],
-        counts,
-        movement,
-        movement_all,
-        strict=True,
-    )
-    for id_, class_, login, score, repositories, rank, above, rank_all, above_all, c, m, ma in walk:
-        in_class = totals[class_]
-        hundredths = (score + 5) // 10
-        percentile = percentile_hundredths(above, in_class)
-        overall = percentile_hundredths(above_all, total)
-        digest.update((_CANONICAL % (id_, class_, *c, score, rank)).encode())
-        lines.append(
-            _ROW
-            % (
-                rank, id_, encode_text(login).decode(), id_, class_,
-                hundredths // 100, hundredths % 100, percentile // 100, percentile % 100,
-                band(above, in_class) or "null", m, repositories, *c,
-                rank_all, overall // 100, overall % 100,
-                band(above_all, total) or "null", ma,
-            )
-        )  # fmt: skip
-    return lines, digest.hexdigest()
-
-
-def _movements(
-    columns: Mapping[str, Sequence[Any]], before: Ranks
-) -> tuple[Iterator[str], Iterator[str]]:
-    """The movement objects of every row as JSON text: in its class, and over all."""
-
-    def text(id_: int, rank: int, previous: int | None) -> str:
-        moved, by = change(rank, previous, seen_before=previous is None and before.seen_before(id_))
-        return f'{{"change":"{moved}","by":{by},"previous":{previous or "null"}}}'
-
-    places = before.places
-
-    def in_class() -> Iterator[str]:
-        for id_, class_, rank in zip(
-            columns["contributor_id"], columns["class"], columns["rank"], strict=True
-        ):
-            place = places.get(id_)
-            same = place and place[0] == _CLASS_NUMBER[class_]
-            yield text(id_, rank, place[1] if place and same else None)
-
-    def overall() -> Iterator[str]:
-        for id_, rank in zip(columns["contributor_id"], columns["rank_all"], strict=True):
-            place = places.get(id_)
-            yield text(id_, rank, place[2] if place else None)
-
-    return in_class(), overall()
+    for name, column in added.items():
+        rows = rows.append_column(name, column)
+    return rows
 
 
 def _stretches(rows: pa.Table) -> Iterator[tuple[AccountClass, int, int]]:
@@ -184,52 +161,94 @@ def _stretches(rows: pa.Table) -> Iterator[tuple[AccountClass, int, int]]:
         start += entry["counts"]
 
 
-def _index(
-    rows: pa.Table, edition: str, bodies: dict[str, bytes]
-) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Write the indexes by id and by login. Returns the first key of each document."""
-    keyed = rows.select(["contributor_id", "class", "rank", "rank_all"]).append_column(
-        "login", pc.utf8_lower(rows["login"])
-    )
-    by_id = keyed.sort_by("contributor_id")
-    by_login = keyed.sort_by([("login", "ascending"), ("contributor_id", "ascending")])
+# --- pages --------------------------------------------------------------------------------------
+
+
+def _pages(rows: pa.Table, edition: str, pool: Executor) -> tuple[dict[str, bytes], str]:
+    """The pages of every class, and the hash of the board."""
+    bodies: dict[str, bytes] = {}
+    digest = hashlib.sha256()
+    for account_class, start, stop in _stretches(rows):
+        pieces = [
+            rows.slice(first, min(_STRETCH, stop - first)).combine_chunks()
+            for first in range(start, stop, _STRETCH)
+        ]
+        page = 0
+        made = pool.map(_stretch, pieces, repeat(stop - start), repeat(rows.num_rows))
+        for canonical, packed in made:
+            digest.update(canonical)
+            for body in packed:
+                bodies[part_path(edition, f"page.{account_class}", page)] = body
+                page += 1
+    return bodies, digest.hexdigest()
+
+
+def _stretch(rows: pa.Table, in_class: int, total: int) -> tuple[bytes, list[bytes]]:
+    """Canonical lines and packed pages of some rows of one class."""
+    columns = {name: _column(rows, name) for name in rows.column_names}
+    lines = row_lines(columns, in_class, total)
+    begins = [*range(0, rows.num_rows, PAGE_ROWS), rows.num_rows]
+    pages = [pack(text_of(lines[begin:end]).removesuffix(b"\n")) for begin, end in pairwise(begins)]
+    return text_of(canonical_lines(columns)), pages
+
+
+# --- indexes and orders -------------------------------------------------------------------------
+
+
+def _indexes(rows: pa.Table, edition: str) -> tuple[dict[str, bytes], list[int], list[str]]:
+    """The indexes by id and by login, and the first key of each document."""
+    by_id = _sorted(rows, "contributor_id", [*_PLACES.names, "lower", "alphabetical"])
+    by_login = _sorted(by_id, "alphabetical", by_id.column_names)
+    bodies: dict[str, bytes] = {}
     first: dict[str, list[Any]] = {"id": [], "login": []}
-    for part, key, table in (("id", "contributor_id", by_id), ("login", "login", by_login)):
+    for part, key, table in (("id", "contributor_id", by_id), ("login", "lower", by_login)):
         for number, offset in enumerate(range(0, table.num_rows, INDEX_ENTRIES)):
             piece = table.slice(offset, INDEX_ENTRIES)
             keys = piece[key].to_pylist()
             places = Places(
                 keys,
-                bytes(_CLASS_NUMBER[class_] for class_ in piece["class"].to_pylist()),
+                bytes(piece["class_number"].to_pylist()),
                 piece["rank"].to_pylist(),
                 piece["rank_all"].to_pylist(),
             )
             bodies[part_path(edition, part, number)] = pack(msgspec.msgpack.encode(places))
             first[part].append(keys[0])
-    return tuple(first["id"]), tuple(first["login"])
+    return bodies, first["id"], first["login"]
 
 
-def _orders(rows: pa.Table, edition: str, bodies: dict[str, bytes]) -> None:
-    """Write the orders that pages in rank order do not give: other sorts, and all classes."""
-    numbers = pa.array([_CLASS_NUMBER[class_] for class_ in rows["class"].to_pylist()], pa.uint8())
-    keyed = rows.append_column("class_number", numbers).append_column(
-        "username", pc.utf8_lower(rows["login"])
-    )
+def _orders(rows: pa.Table, edition: str, pool: Executor) -> dict[str, bytes]:
+    """The orders that pages in rank order do not give: other sorts, and all classes."""
+    large = [name for name, start, stop in _stretches(rows) if stop - start > PAGE_ROWS]
     sorts = [(kind.value, column, "descending") for kind, column in COUNT_COLUMNS.items()]
-    sorts.append(("username", "username", "ascending"))
-    for account_class, start, stop in (*_stretches(rows), (ALL_CLASSES, 0, rows.num_rows)):
-        if stop - start <= PAGE_ROWS and account_class != ALL_CLASSES:
-            continue
-        table = keyed.slice(start, stop - start)
-        named = (
-            [("rank", "rank_all", "ascending"), *sorts] if account_class == ALL_CLASSES else sorts
-        )
-        for sort, column, direction in named:
-            ordered = table.take(
-                pc.sort_indices(table, sort_keys=[(column, direction), ("rank_all", "ascending")])
-            )
-            for number, offset in enumerate(range(0, ordered.num_rows, ORDER_ENTRIES)):
-                piece = ordered.slice(offset, ORDER_ENTRIES)
-                order = Order(bytes(piece["class_number"].to_pylist()), piece["rank"].to_pylist())
-                path = part_path(edition, f"order.{account_class}.{sort}", number)
-                bodies[path] = pack(msgspec.msgpack.encode(order))
+    sorts.append(("username", "alphabetical", "ascending"))
+    position = ["class_number", "rank"]
+    ranked = _sorted(rows, "rank_all", [*position, *(column for _, column, _ in sorts)])
+
+    def documents(sort: str, name: str, ordered: pa.Table) -> Iterator[tuple[str, bytes]]:
+        for number, offset in enumerate(range(0, ordered.num_rows, ORDER_ENTRIES)):
+            piece = ordered.slice(offset, ORDER_ENTRIES)
+            order = Order(bytes(piece["class_number"].to_pylist()), piece["rank"].to_pylist())
+            path = part_path(edition, f"order.{name}.{sort}", number)
+            yield path, pack(msgspec.msgpack.encode(order))
+
+    def one_sort(sort: str, column: str, direction: str) -> list[tuple[str, bytes]]:
+        """The order of all classes together, and cut out of it those of the large ones."""
+        ordered = _sorted(ranked, column, position, direction)
+        made = [*documents(sort, ALL_CLASSES, ordered)]
+        for name in large:
+            own = pc.equal(ordered["class_number"], pa.scalar(CLASSES.index(name), pa.uint8()))
+            made += documents(sort, name, ordered.filter(own))
+        return made
+
+    bodies = dict(documents("rank", ALL_CLASSES, ranked))
+    for made in pool.map(one_sort, *zip(*sorts, strict=True)):
+        bodies |= made
+    return bodies
+
+
+def _sorted(
+    rows: pa.Table, by: str, columns: Sequence[str], direction: str = "ascending"
+) -> pa.Table:
+    """Some columns of the rows, by another. Rows with the same value stay in their order."""
+    order = pc.array_sort_indices(_column(rows, by), order=direction)
+    return rows.select(columns).take(order).combine_chunks()

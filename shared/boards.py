@@ -8,11 +8,11 @@ The pointer ``boards/{board}~{window}`` is the only document that changes.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from isal import isal_zlib
 from pydantic import BaseModel, ConfigDict
 
 from shared.models import AccountClass, Kind
@@ -168,11 +168,11 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
 
 def pack(raw: bytes) -> bytes:
     """Compress a part's body."""
-    return zlib.compress(raw, 1)
+    return isal_zlib.compress(raw, 1)
 
 
 def unpack(body: bytes) -> bytes:
-    return zlib.decompress(body)
+    return isal_zlib.decompress(body)
 
 
 _row_decoder = msgspec.json.Decoder(Row)

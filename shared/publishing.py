@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -30,13 +29,16 @@ from shared.boards import (
 )
 from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
-from shared.models import WINDOW_DAYS, iso
+from shared.models import WINDOW_DAYS, AccountClass, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
 from shared.receipts import Inputs, Receipt
 from shared.tables import COUNT_COLUMNS
 
 _BATCH_BYTES = 3_000_000
 """Bodies that travel in one batch; stores refuse requests of more than 4 to 10 MiB."""
+
+_READ_TOGETHER = 16
+"""Parts that are read in one round trip; each is at most 1 MiB."""
 
 _ABANDONED_AFTER = timedelta(hours=1)
 """An unfinished generation older than this has lost its writer."""
@@ -60,6 +62,17 @@ class Published:
 
     head: Head
     changed: bool
+
+
+class _Proof(msgspec.Struct, gc=False):
+    """Of a row that was read back, what is summed. The rest is proven byte by byte."""
+
+    rank: int
+    score: float
+    counts: dict[str, int]
+
+
+_proof_decoder = msgspec.json.Decoder(_Proof)
 
 
 class Publisher:
@@ -165,19 +178,20 @@ class Publisher:
     def _verify(self, rows: pa.Table, head: Head, parts: Parts) -> None:
         """Read back what a reader would see: count, contiguous ranks, sums, every byte."""
         seen, score, counts = 0, 0, 0
-        for account_class, part in head.classes.items():
+        for account_class in head.classes:
             expected = 1
-            for number in range(part.pages):
-                path = part_path(head.edition, f"page.{account_class}", number)
-                for row in all_rows(self._read_back(path, head.digests)):
-                    if row.rank != expected:
-                        raise IntegrityError(f"{path}: rank {row.rank} where {expected} belongs")
-                    expected += 1
-                    score += round(row.score * 100)
-                    counts += sum(row.counts.values())
+            for path, body in self._read_back(_page_paths(head, account_class), head.digests):
+                page = _proof_decoder.decode_lines(unpack(body))
+                following = range(expected, expected + len(page))
+                for row, rank in zip(page, following, strict=True):
+                    if row.rank != rank:
+                        raise IntegrityError(f"{path}: rank {row.rank} where {rank} belongs")
+                expected = following.stop
+                score += sum([round(row.score * 100) for row in page])
+                counts += sum([sum(row.counts.values()) for row in page])
             seen += expected - 1
-        for path in parts.bodies.keys() - _page_paths(head):
-            self._read_back(path, head.digests)
+        for _ in self._read_back(parts.bodies.keys() - {*_page_paths(head)}, head.digests):
+            pass
         hundredths = pc.sum(pc.divide(pc.add(rows["score"], 5), 10)).as_py() or 0
         quantity = sum(pc.sum(rows[name]).as_py() or 0 for name in COUNT_COLUMNS.values())
         if (seen, score, counts) != (rows.num_rows, hundredths, quantity):
@@ -186,12 +200,18 @@ class Publisher:
                 f"{rows.num_rows}, scores {score} of {hundredths}, counts {counts} of {quantity}."
             )
 
-    def _read_back(self, path: str, digests: Mapping[str, str]) -> bytes:
-        (document,) = self._documents.get(path)
-        body = document.body if document else None
-        if body is None or hashlib.sha256(body).hexdigest() != digests[path]:
-            raise IntegrityError(f"{path} is not what was written")
-        return body
+    def _read_back(
+        self, paths: Iterable[str], digests: Mapping[str, str]
+    ) -> Iterator[tuple[str, bytes]]:
+        """The bodies at ``paths``, some at a time. Raises IntegrityError if one was changed."""
+        waiting = list(paths)
+        for first in range(0, len(waiting), _READ_TOGETHER):
+            some = waiting[first : first + _READ_TOGETHER]
+            for path, document in zip(some, self._documents.get(*some), strict=True):
+                body = document.body if document else None
+                if body is None or hashlib.sha256(body).hexdigest() != digests[path]:
+                    raise IntegrityError(f"{path} is not what was written")
+                yield path, body
 
     def _flip(self, head: Head, current: Head | None) -> None:
         """Point to ``head`` if the board still shows ``current``. Raises Conflict otherwise."""
@@ -264,47 +284,43 @@ class Publisher:
         if current is None:
             return Ranks()
 
-        @cache
-        def older() -> frozenset[int]:
+        def older() -> pa.Array:
             paths = [generation_path(current.board, current.window, e) for e in current.kept]
             found = self._documents.get(*paths) if paths else ()
             heads = [_head(document) for document in found if document is not None]
-            return frozenset(id_ for head in heads for id_ in self._places(head))
+            keys = [places.keys for head in heads for places in self._places(head)]
+            return pa.concat_arrays([pa.array(some, pa.int64()) for some in ([], *keys)])
 
-        return Ranks(self._places(current), lambda id_: id_ in older())
+        return Ranks.of(self._places(current), older)
 
-    def _places(self, head: Head) -> dict[int, tuple[int, int, int]]:
-        """Where everybody stands on a board: from its index, or from its only pages."""
-        places: dict[int, tuple[int, int, int]] = {}
-        if not head.indexed:
-            for path in sorted(_page_paths(head)):
-                for row in all_rows(self._read_back(path, head.digests)):
-                    number = CLASSES.index(row.account_class)
-                    places[row.github_id] = (number, row.rank, row.overall.rank)
-            return places
-        for number in range(len(head.first_ids)):
-            body = self._read_back(part_path(head.edition, "id", number), head.digests)
-            index = msgspec.msgpack.decode(unpack(body), type=Places)
-            places.update(
-                zip(
-                    index.keys,
-                    zip(index.class_numbers, index.ranks, index.ranks_all, strict=True),
-                    strict=True,
-                )
+    def _places(self, head: Head) -> Iterator[Places]:
+        """Where everybody stands on a board: its index by id, or made from its only pages."""
+        if head.indexed:
+            paths = [part_path(head.edition, "id", n) for n in range(len(head.first_ids))]
+            for _, body in self._read_back(paths, head.digests):
+                yield msgspec.msgpack.decode(unpack(body), type=Places)
+            return
+        for _, body in self._read_back(_page_paths(head), head.digests):
+            rows = all_rows(body)
+            yield Places(
+                [row.github_id for row in rows],
+                bytes(CLASSES.index(AccountClass(row.account_class)) for row in rows),
+                [row.rank for row in rows],
+                [row.overall.rank for row in rows],
             )
-        return places
 
 
 def _head(document: Document) -> Head:
     return Head.model_validate_json(document.body or b"")
 
 
-def _page_paths(head: Head) -> set[str]:
-    return {
+def _page_paths(head: Head, *classes: AccountClass) -> list[str]:
+    """The pages of a board in order, of all its classes or of some."""
+    return [
         part_path(head.edition, f"page.{account_class}", number)
-        for account_class, part in head.classes.items()
-        for number in range(part.pages)
-    }
+        for account_class in classes or head.classes
+        for number in range(head.classes[account_class].pages)
+    ]
 
 
 def _generation_write(head: Head, state: str) -> Write:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
 from collections.abc import Callable
 
 import structlog
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -99,8 +100,7 @@ def _failed(error: Exception) -> Response | AnyResponse:
         level("request_failed", error=failure.code, reason=str(error)[:500])
     elif isinstance(error, Rejected):
         log.info("validation_error", field=error.details.get("field"), reason=error.message)
-    response = jsonify(failure.body(g.request_id))
-    response.status_code = failure.status
-    response.headers.update(failure.headers)
+    body = json.dumps(failure.body(g.request_id), default=str)
+    response = Response(body, failure.status, failure.headers, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

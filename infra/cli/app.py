@@ -32,7 +32,15 @@ Command = Callable[..., None]
 CALLER = Caller(actor="command line", actor_type="admin", agent="infra.cli")
 """Whoever can run commands on this machine owns the data: the audit trail calls them so."""
 
-COMMAND = "python -m infra.cli"
+
+def _command() -> str:
+    """How these commands are called here: with the interpreter beside the project, if it is one."""
+    python = Path(sys.executable)
+    here = Path.cwd()
+    return f"{python.relative_to(here) if python.is_relative_to(here) else 'python'} -m infra.cli"
+
+
+COMMAND = _command()
 
 _MISSING = "There is no data in {}. Begin with `make run`, or set DATA_DIR to where the data is."
 

@@ -65,7 +65,7 @@ def ingest(app: App, sources: Sequence[Source]) -> Ingested:
     units: list[Unit] = []
     missing: list[str] = []
     with _bars(app) as bars, httpx.Client(timeout=_FETCH_SECONDS) as client:
-        task = bars.add_task("")
+        task = bars.add_task("", total=None, visible=False)
         for number, source in enumerate(sources, 1):
             unit = _known(source, before)
             if unit is None:
@@ -118,7 +118,7 @@ class _Bar:
     position: str
 
     def begin(self, text: str) -> None:
-        self.bars.reset(self.task, description=f"{self.position} {text}", total=None)
+        self.bars.reset(self.task, description=f"{self.position} {text}", total=None, visible=True)
 
     def __call__(self, done: int, size: int) -> None:
         self.bars.update(self.task, completed=done, total=size or None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 from rich.panel import Panel
@@ -24,17 +25,19 @@ from infra.cli.server import drain, ended_by_signals, started_server, wait_for_t
 from infra.cli.tables import board_table, head_json, others, rows_json
 from infra.cli.texts import coverage_lines, plural
 from infra.cli.waiting import describe, follow
-from infra.local.dev_server import RunningServer
 from shared import auth, jobs, recalculation, repositories, rule_sets
 from shared.board_reading import Selection, Slice
 from shared.boards import GLOBAL
 from shared.coverage import captured
-from shared.errors import LeaderboardError, NotFound, Rejected
+from shared.errors import LeaderboardError, NotFound, Rejected, RetryLater
 from shared.jobs import Job, RepositoryStatus, State
 from shared.models import RepositoryName, iso
 from shared.repositories import Repository
 from shared.statements import method_digest
 from shared.tables import Dataset
+
+if TYPE_CHECKING:
+    from infra.local.dev_server import RunningServer
 
 _ROWS = 15
 _MOST_ACTIVE = 5
@@ -81,7 +84,7 @@ def add_to(group: click.Group) -> None:
             facts = _take_in(app, sources)
             names = wanted or facts.names or _most_active(app)
             ended = _bring_up_to_date(app, server, names, fresh=_is_fresh(facts))
-            board = _board(app)
+            board = _board(app, ended)
             if not app.emit(_as_json(server, key, ended, board), **head_json(board.head)):
                 _show(app, server, board)
             if keep:
@@ -204,10 +207,15 @@ def _settled(job: Job) -> bool:
     return job.ended or job.state is State.RETRYING
 
 
-def _board(app: App) -> Slice:
+def _board(app: App, ended: Sequence[Job]) -> Slice:
     try:
         return app.services.boards.read(GLOBAL, "all", Selection(limit=_ROWS))
     except NotFound:
+        if any(job.state is State.RETRYING for job in ended):
+            raise RetryLater(
+                "There is no board to show yet: the work failed for the reason above. "
+                "Start once more to go on with it."
+            ) from None
         raise NotFound(
             "There is no board to show: of none of these repositories was anything captured. "
             "Name others with REPOS, or read other hours with ARCHIVE."
@@ -241,7 +249,7 @@ def _show(app: App, server: RunningServer, board: Slice) -> None:
 def _addresses(server: RunningServer) -> dict[str, str]:
     return {
         "dashboard": f"{server.url}/",
-        "api": f"{server.url}/api/v1/leaderboard",
+        "api": f"{server.url}/api/v1/leaderboard/global",
         "docs": f"{server.url}/docs",
     }
 

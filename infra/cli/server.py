@@ -18,17 +18,19 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import httpx
 
 from infra.cli.app import App
 from infra.environment import environment_of
-from infra.local.dev_server import RunningServer, ServerPlan, running_server
-from infra.local.schedules import SCHEDULES
 from infra.local.warehouse import LocalWarehouse
 from shared import jobs
 from shared.errors import Conflict
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from infra.local.dev_server import RunningServer
 
 MAIN = Path(__file__).parents[2] / "main.py"
 _ANSWERS_WITHIN = 5.0
@@ -82,6 +84,10 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
     ``for_now`` is for a piece of work: any free port of this machine, no schedules. Raises
     Occupied where a server has the directory already, Rejected as ``running_server``.
     """
+    # Imported here: commands that start no server need not wait for its libraries.
+    from infra.local.dev_server import ServerPlan, running_server
+    from infra.local.schedules import SCHEDULES
+
     settings, services = app.settings, app.services
     with _alone(settings):
         # Nobody else works here, so whatever is noted as under way has lost its worker.

@@ -38,7 +38,7 @@ def follow(
 ) -> list[Job] | None:
     """Show the jobs' progress until each is ``enough``; None once there is ``still`` no more."""
     with bars(app) as progress:
-        tasks = {id_: progress.add_task("", total=None, note="waiting") for id_ in ids}
+        tasks = {id_: progress.add_task("", total=None, visible=False, note="") for id_ in ids}
         while True:
             found = [jobs.get(app.services, id_) for id_ in ids]
             for job in found:
@@ -67,7 +67,7 @@ def describe(job: Job) -> str:
     """A job in a line: what it is about, how it went."""
     subject = job.repository or "global board"
     if job.error is not None and job.state is State.RETRYING:
-        return f"{subject}: {job.error.message} It will be tried again at {job.due_at[11:16]} UTC."
+        return f"{subject}: {job.error.message} It will be tried again by {job.due_at[11:16]} UTC."
     if job.error is not None:
         return f"{subject}: {job.error.message}"
     return f"{subject}: {job.state.value.lower()}, {job.progress.message}"
@@ -95,5 +95,6 @@ def _update(progress: Progress, task: TaskID, job: Job) -> None:
         description=job.repository or "global board",
         total=job.progress.total,
         completed=job.progress.done,
+        visible=True,
         note=note,
     )

@@ -26,6 +26,8 @@ from gunicorn.app.base import BaseApplication
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from infra import logs
+from infra.environment import settings_from
 from infra.local.lanes import INTERNAL_HEADER
 from shared.errors import Rejected
 
@@ -153,6 +155,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> WsgiApp:
+        # Before the first request: some are answered, and logged, without any service.
+        logs.configure(settings_from(os.environ))
         source = Path(self._plan.source)
         functions = self._plan.functions
         return build_app(

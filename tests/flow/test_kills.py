@@ -17,16 +17,40 @@ from queue import SimpleQueue
 
 import pytest
 
+from infra.local.dev_server import ServerPlan, running_server
 from shared import auth, repositories
 from shared.context import SYSTEM
+from tests.support import killing, killing_main
 from tests.support.by_hand import by_hand, deliver_all
 from tests.support.fast_folder import fast_folder
-from tests.support.kill_runs import BOARDS, GLOBALS, Ended, Start, Workers, workers
+from tests.support.kill_runs import (
+    BOARDS,
+    GLOBALS,
+    IMPATIENT_QUEUES,
+    IMPATIENT_SUBSCRIPTIONS,
+    Ended,
+    Start,
+    Workers,
+    ended,
+    plan_of,
+    register,
+    see_through,
+    workers,
+)
 from tests.support.killing import Side
 from tests.support.lines import ENGINE, WHEELS
-from tests.support.scenario import LINES, Receipts, ingest, name_of, open_services
+from tests.support.scenario import (
+    LINES,
+    Receipts,
+    ingest,
+    name_of,
+    open_services,
+    receipts,
+    unfinished,
+)
 
 SERVERS = 2
+SAMPLES = 6
 LEGS = ((), (BOARDS,), (BOARDS, GLOBALS))
 """The subscriptions that are served in each leg: without one, its events wait for the next."""
 
@@ -73,24 +97,24 @@ def servers(place: Path) -> Iterator[SimpleQueue[Workers]]:
 def undisturbed(place: Path, servers: SimpleQueue[Workers]) -> Undisturbed:
     folder, key = prepare(place)
     legs: list[Leg] = []
-    ended: Ended | None = None
+    last: Ended | None = None
     for number, served in enumerate(LEGS):
         repository = ENGINE.name if number == 0 else None
         start = Start(folder, key, repository, served)
-        ended = run(servers, start, place / f"leg-{number}")
+        last = run(servers, start, place / f"leg-{number}")
         legs.append(
             Leg(
                 number,
                 replace(start, subscriptions=LEGS[-1]),
-                ended.calls,
+                last.calls,
                 sum(len(leg.calls) for leg in legs),
             )
         )
         folder = place / f"leg-{number}" / "data"
-    assert ended is not None
-    assert ended.wrong == ()
-    assert len(ended.receipts) == 15
-    return Undisturbed(legs, ended.receipts)
+    assert last is not None
+    assert last.wrong == ()
+    assert len(last.receipts) == 15
+    return Undisturbed(legs, last.receipts)
 
 
 def prepare(place: Path) -> tuple[Path, str]:
@@ -101,6 +125,7 @@ def prepare(place: Path) -> tuple[Path, str]:
     ingest(services, place / "files", {"events.json.gz": LINES})
     repositories.register(services, name_of(WHEELS), SYSTEM)
     deliver_all(services, queue)
+    assert unfinished(services) == []
     return place / "prepared", key
 
 
@@ -128,12 +153,12 @@ def test_a_kill_before_or_after_any_port_call_changes_no_receipt_and_leaves_noth
     def wounds(kill: tuple[Leg, int, Side]) -> list[str]:
         leg, at, side = kill
         folder = place / f"kill-{leg.number}-{at}-{side}"
-        ended = run(servers, leg.start, folder, at, side)
+        killed = run(servers, leg.start, folder, at, side)
         shutil.rmtree(folder)
-        found = list(ended.wrong)
-        if not ended.died:
+        found = list(killed.wrong)
+        if not killed.died:
             found.append("nobody was killed")
-        if ended.receipts != undisturbed.receipts:
+        if killed.receipts != undisturbed.receipts:
             found.append("the receipts are others")
         where = f"{side} call {leg.before + at}, {leg.calls[at - 1]}"
         return [f"{where}: {wound}" for wound in found]
@@ -143,3 +168,37 @@ def test_a_kill_before_or_after_any_port_call_changes_no_receipt_and_leaves_noth
     print(f"\nN = {undisturbed.calls} port calls, {len(kills)} kills")  # noqa: T201
     assert found == []
     assert undisturbed.calls > 20
+
+
+def test_the_server_as_it_is_started_survives_its_worker_being_killed(
+    place: Path, undisturbed: Undisturbed
+) -> None:
+    """Every few calls, on one server that loads everything anew, on one data directory."""
+    folder = place / "one-server"
+    start = undisturbed.legs[0].start
+    shutil.copytree(start.folder, folder / "data")
+    services = open_services(folder / "data")
+    file = folder / "plan.json"
+    plan_of(folder, 0, "before").put(file)
+    plan = ServerPlan(
+        source=Path(killing_main.__file__),
+        state=folder / "data" / "queues.sqlite",
+        port=0,
+        threads=8,
+        queues=IMPATIENT_QUEUES,
+        subscriptions=IMPATIENT_SUBSCRIPTIONS,
+        schedules=(),
+        environment={killing.VARIABLE: str(file)},
+    )
+    with running_server(plan) as server:
+        for at in range(2, undisturbed.calls, undisturbed.calls // SAMPLES):
+            (folder / "died").unlink(missing_ok=True)
+            plan_of(folder, at, "after" if at % 2 else "before").put(file)
+            register(server.url, ENGINE.name, start.key)
+            see_through(services, server)
+            found = ended(services, folder)
+            assert (found.died, found.wrong) == (True, ())
+            assert found.receipts == undisturbed.receipts
+            repositories.remove(services, name_of(ENGINE), SYSTEM)
+            see_through(services, server)
+            assert len(receipts(services)) == 10

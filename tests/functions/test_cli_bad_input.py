@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.app import COMMAND
 from tests.support.command_line import ENGINE_NAME, command, filled_once, refusal, write_archive
 
 
@@ -16,7 +17,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 UNKNOWN = "nobody/nothing"
-REGISTER = "Register it with `python -m infra.cli register"
+REGISTER = f"Register it with `{COMMAND} register"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_looking_at_nothing_makes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("board",), ("coverage",), ("verify",), ("explain", "ana")])
 def test_without_a_board_the_way_to_one_is_said(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     command(tmp_path, "ingest", str(write_archive(tmp_path)))
-    assert "`python -m infra.cli run` makes one" in refusal(command(tmp_path, *arguments))
+    assert f"`{COMMAND} run` makes one" in refusal(command(tmp_path, *arguments))
 
 
 def test_a_repository_of_which_nothing_was_captured_says_so_and_fails(tmp_path: Path) -> None:

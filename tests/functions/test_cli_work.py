@@ -95,13 +95,17 @@ def test_recalculating_unchanged_facts_gives_the_same_board(
 
 def test_a_running_server_does_the_work(data: Path, tmp_path: Path) -> None:
     command(data, "ingest", more_of_engine(tmp_path))
-    with server(data) as (_, url):
+    with server(data, "serve", "--json") as (serving, url):
         assert json.loads((data / "server.json").read_text())["url"] == url
         result = command(data, "scrape", ENGINE_NAME)
         assert result.exit_code == 0, result.output
         assert "completed" in result.stdout
         assert f"already works on {data}" in refusal(command(data, "serve"))
         assert url in refusal(command(data, "run", "--no-serve"))
+        assert serving.stdout is not None
+        told = "".join(iter(serving.stdout.readline, "}\n")) + "}"
+        assert json.loads(told)["data"]["url"] == url
+    assert serving.returncode == 0
     assert not (data / "server.json").exists()
 
 

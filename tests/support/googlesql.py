@@ -85,11 +85,11 @@ _STATEMENT_KINDS = (
 )
 
 
-class AnalysisFailed(Exception):  # noqa: N818
+class AnalysisFailed(Exception):
     """The statement breaks a rule of the language; carries Google's message with its position."""
 
 
-class ExecutionFailed(Exception):  # noqa: N818
+class ExecutionFailed(Exception):
     """The statement is valid but failed over these rows, as a division by zero does."""
 
 

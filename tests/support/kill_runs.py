@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 
@@ -42,6 +43,8 @@ IMPATIENT_SUBSCRIPTIONS = tuple(
     for subscription in SUBSCRIPTIONS
 )
 BOARDS, GLOBALS = "publish-boards", "publish-global-boards"
+ALL = {BOARDS, GLOBALS}
+SOME_TIME = timedelta(seconds=30)
 LATER = timedelta(minutes=10)
 """Beyond every lease: what is not done by then is stuck."""
 
@@ -80,17 +83,26 @@ class Workers:
         """See everything through in a copy of the start's directory, ``folder/data``."""
         data = folder / "data"
         shutil.copytree(start.folder, data)
-        plan = KillPlan(str(data), str(folder / "calls"), str(folder / "died"), at, side)
-        plan.put(self._plan)
+        plan_of(folder, at, side).put(self._plan)
         services = open_services(data)
         with _dispatching(data, start, self._url) as dispatcher:
             if start.repository is not None:
                 register(self._url, start.repository, start.key)
-            see_through(services, dispatcher)
-        return _ended(services, folder)
+            if set(start.subscriptions) == ALL:
+                see_through(services, dispatcher)
+            else:
+                assert dispatcher.drain(SOME_TIME)
+        return ended(services, folder)
 
 
-def _ended(services: Services, folder: Path) -> Ended:
+def plan_of(folder: Path, at: int, side: Side) -> KillPlan:
+    """The plan of a run in ``folder``."""
+    calls, died = folder / "calls", folder / "died"
+    return KillPlan(str(folder / "data"), str(calls), str(died), at, side)
+
+
+def ended(services: Services, folder: Path) -> Ended:
+    """How a run ended whose plan is in ``folder``."""
     wrong = [*unfinished(services), *left_behind(services)]
     wrong += [
         f"job {document.id} ended as {document.fields['state']}"
@@ -120,11 +132,17 @@ def register(url: str, repository: str, key: str) -> None:
     assert answer.status_code in {200, 201}, answer.text
 
 
-def see_through(services: Services, dispatcher: Dispatcher) -> None:
+class Draining(Protocol):
+    """A dispatcher, or a server that has one."""
+
+    def drain(self, within: timedelta, *, horizon: timedelta) -> bool: ...
+
+
+def see_through(services: Services, dispatcher: Draining) -> None:
     """Deliver until all is done; what is stuck then is swept up as if its time had come."""
     later = replace(services, now=lambda: utc_now() + LATER)
     for _ in range(6):
-        assert dispatcher.drain(timedelta(seconds=30), horizon=timedelta(seconds=6))
+        assert dispatcher.drain(SOME_TIME, horizon=timedelta(seconds=6))
         if not jobs.sweep(later):
             return
 
@@ -181,5 +199,4 @@ def _environment(plan: Path) -> Mapping[str, str]:
         killing.VARIABLE: str(plan),
         SECRET_VARIABLE: SECRET,
         "PYTHONPATH": str(ROOT),
-        "LOG_LEVEL": "CRITICAL",
     }
