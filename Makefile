@@ -56,9 +56,9 @@ $(VENV)/uv.stamp:
 
 $(VENV)/run.stamp: requirements.txt | $(VENV)/uv.stamp
 	@echo "Installing what is needed into $(VENV) ..." >&2
-	@$(UV) install -q -r requirements.txt
+	@$(UV) install -q --python $(BIN)/python -r requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	@$(UV) install -q -r requirements-dev.txt
+	@$(UV) install -q --python $(BIN)/python -r requirements-dev.txt
 	@touch $@
