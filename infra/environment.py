@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +10,6 @@ from pydantic import ValidationError
 
 from shared.errors import Rejected
 from shared.settings import Settings
-
-
-def process_environment(folder: Path) -> dict[str, str]:
-    """The variables of this process, and those of ``.env`` in the folder that it does not set."""
-    from_file = dotenv_values(folder / ".env")
-    return {**{name: value or "" for name, value in from_file.items()}, **os.environ}
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -46,22 +39,18 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 def with_file(environment: Mapping[str, str], file: Path) -> dict[str, str]:
     """The environment over the ``NAME=value`` lines of a file such as ``.env``, if it is there.
 
-    Empty variables count as unset. Raises Rejected naming the line that cannot be read.
+    Empty variables count as unset. Raises Rejected if the file cannot be read, or names a line
+    without a value.
     """
-    values: dict[str, str] = {}
     try:
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        from_file = dotenv_values(file, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise Rejected(f"Cannot read the settings in {file}: {error}.") from error
-    for number, line in enumerate(lines, 1):
-        text = line.strip().removeprefix("export ")
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise Rejected(f"Line {number} of {file} is no setting. Write it as NAME=value.")
-        values[name.strip()] = value.strip().strip("\"'")
-    return values | {name: value for name, value in environment.items() if value}
+    for name, value in from_file.items():
+        if value is None:
+            raise Rejected(f"{name!r} in {file} has no value. Write it as NAME=value.")
+    set_here = {name: value for name, value in environment.items() if value}
+    return {name: value for name, value in from_file.items() if value} | set_here
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

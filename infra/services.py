@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
@@ -9,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from infra.clock import Clock, utc_now
-from infra.environment import process_environment, settings_from
+from infra.environment import settings_from, with_file
 from shared.board_reading import BoardReader
 from shared.context import Services
 from shared.errors import Rejected
@@ -20,7 +21,7 @@ from shared.settings import Settings
 @cache
 def services() -> Services:
     """This process's services, made from the environment on first use."""
-    return build(settings_from(process_environment(Path.cwd())))
+    return build(settings_from(with_file(os.environ, Path(".env"))))
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> Services:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -41,13 +40,6 @@ class Settings(BaseModel):
         default=2.0, ge=0, description="changes within this time share one global recalculation"
     )
     keep_generations: int = Field(default=5, ge=2, le=50, description="published boards kept")
-    full_scrape_days: int | None = Field(
-        default=None, ge=1, description="length of a full scrape; unset keeps everything"
-    )
     stale_after_hours: int = Field(default=24, ge=1)
     max_concurrent_scrapes: int = Field(default=3, ge=1)
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
-
-    @property
-    def stale_after(self) -> timedelta:
-        return timedelta(hours=self.stale_after_hours)

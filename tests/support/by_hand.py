@@ -25,6 +25,7 @@ class HandQueue:
 
     def __init__(self) -> None:
         self.given: list[Handed] = []
+        self.postponed: list[Handed] = []
         self._names: set[tuple[str, str]] = set()
         self._taken = 0
 
@@ -37,15 +38,16 @@ class HandQueue:
 
     def depths(self) -> Mapping[str, int]:
         """What was given and not taken, all in one queue."""
-        return {"all": len(self.given) - self._taken}
+        return {"all": len(self.postponed) + len(self.given) - self._taken}
 
     def publish(self, topic: str, data: Fields, attributes: Mapping[str, str]) -> None:
         self.given.append(Handed(None, {"topic": topic, **data}, len(self.given)))
 
     def take(self) -> list[Handed]:
-        """What was given since the last time."""
-        new = self.given[self._taken :]
+        """What was given since the last time, and before it what has to wait."""
+        new = [*self.postponed, *self.given[self._taken :]]
         self._taken = len(self.given)
+        self.postponed.clear()
         return new
 
     @property
@@ -76,7 +78,16 @@ def deliver(services: Services, handed: Handed, *, retry: int = 0) -> bool:
 
 
 def deliver_all(services: Services, queue: HandQueue) -> None:
-    """Deliver everything once, in the order it was given, until nothing is left."""
-    while new := queue.take():
-        for handed in new:
+    """Deliver everything once, in the order it was given, until nothing is due any more."""
+    while due := [handed for handed in queue.take() if _is_due(services, queue, handed)]:
+        for handed in due:
             assert deliver(services, handed)
+
+
+def _is_due(services: Services, queue: HandQueue, handed: Handed) -> bool:
+    """False for a task that has to wait; it is given back."""
+    not_before = None if handed.task is None else handed.task.not_before
+    if not_before is None or not_before <= services.now():
+        return True
+    queue.postponed.append(handed)
+    return False
