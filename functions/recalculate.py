@@ -10,7 +10,7 @@ from cloudevents.http import CloudEvent
 from flask import Request
 
 from functions import edge
-from shared import jobs, recalculation
+from shared import job_steps, jobs, recalculation
 from shared.context import Services
 
 
@@ -43,7 +43,7 @@ def enqueue(services: Services, data: Mapping[str, Any]) -> None:
 def step(services: Services, delivery: edge.Delivery) -> None:
     """One delivery of a job's step."""
     body = delivery.body
-    jobs.run(
+    job_steps.run(
         services,
         body["job_id"],
         body["dispatch"],

@@ -6,7 +6,7 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import jobs, scraping
+from shared import job_steps, scraping
 from shared.context import Services
 
 
@@ -19,7 +19,7 @@ def scrape_repository(request: Request) -> tuple[str, int]:
 def step(services: Services, delivery: edge.Delivery) -> None:
     """One delivery of a job's step."""
     body = delivery.body
-    job = jobs.run(
+    job = job_steps.run(
         services,
         body["job_id"],
         body["dispatch"],

@@ -6,7 +6,7 @@ import json
 
 import structlog
 
-from shared import audit, jobs, repositories, rule_sets
+from shared import audit, job_steps, jobs, repositories, rule_sets
 from shared.accounts import Account, Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
@@ -49,7 +49,7 @@ def _recalculate_one(services: Services, job: Job) -> dict[str, Json]:
     if document is None:
         raise NotFound(f"{job.repository} is not registered any more.")
     repository = repositories.read(document)
-    jobs.report(services, job, 2, 3, "publishing boards")
+    job_steps.report(services, job, 2, 3, "publishing boards")
     published = recalculate_repository(services, repository)
     return {"boards": {p.head.window: p.head.generation for p in published}}
 
@@ -238,7 +238,7 @@ def recalculate_global(services: Services, job: Job | None = None) -> dict[str, 
         if unit is not None:
             standings.append(unit)
         if job is not None and number % 100 == 0:
-            jobs.report(services, job, number, len(scraped) + 1, "gathering standings")
+            job_steps.report(services, job, number, len(scraped) + 1, "gathering standings")
     if not standings:
         services.publisher.withdraw(GLOBAL)
         return {"repositories": 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared import jobs, repositories
+from shared import job_steps, repositories
 from shared.context import Services
 from shared.coverage import captured
 from shared.errors import NotFound
@@ -32,7 +32,7 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
         )
     if repository.github_id is None:
         _note(services, repository, {"github_id": repo_id})
-    jobs.report(services, job, 1, 3, "crediting contributions")
+    job_steps.report(services, job, 1, 3, "crediting contributions")
     unit = services.warehouse.derive(
         "credit_contributions",
         {"repo_ids": [repo_id]},

@@ -25,7 +25,7 @@ import httpx
 from infra.cli.app import App
 from infra.environment import environment_of
 from infra.local.warehouse import LocalWarehouse
-from shared import jobs
+from shared import job_steps
 from shared.errors import Conflict
 from shared.settings import Settings
 
@@ -91,7 +91,7 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
     settings, services = app.settings, app.services
     with _alone(settings):
         # Nobody else works here, so whatever is noted as under way has lost its worker.
-        jobs.settle_lost(services)
+        job_steps.settle_lost(services)
         if isinstance(services.warehouse, LocalWarehouse):
             services.warehouse.sweep_orphans()
         plan = ServerPlan(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import jobs, repositories
+from shared import job_steps, repositories
 from shared.context import SYSTEM, Services
 from shared.errors import NotFound
 from shared.jobs import RepositoryStatus
@@ -91,7 +91,7 @@ def swept_up(services: Services, queue: HandQueue) -> None:
     deliver_all(services, queue)
     for _ in range(4):
         services.now.advance(timedelta(minutes=10))
-        jobs.sweep(services)
+        job_steps.sweep(services)
         deliver_all(services, queue)
 
 

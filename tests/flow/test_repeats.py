@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import jobs, recalculation, repositories
+from shared import job_steps, recalculation, repositories
 from shared.context import SYSTEM, Services
 from shared.ports import Query
 from tests.support.by_hand import Handed, HandQueue, by_hand, deliver, deliver_all
@@ -100,7 +100,7 @@ def test_deliveries_among_sweeps_and_further_requests_give_the_same_receipts(
     requests = 6
     for _ in in_random_order(services, queue, dice):
         clock.advance(timedelta(seconds=dice.choice([1, 30, 70, 400])))
-        jobs.sweep(services)
+        job_steps.sweep(services)
         if requests and dice.random() < 0.3:
             requests -= 1
             request(services, dice)
@@ -135,7 +135,7 @@ def test_late_duplicates_after_the_end_change_nothing_at_all(
     dice.shuffle(given)
     for handed in given:
         assert deliver(services, handed, retry=dice.randrange(3))
-    jobs.sweep(services)
+    job_steps.sweep(services)
     # Late word of changed boards asks for the global ones once more, which then stay as they are.
     deliver_all(services, queue)
     all_is_well(services, expected)

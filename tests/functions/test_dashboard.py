@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from shared import jobs, repositories, scraping
+from shared import job_steps, jobs, repositories, scraping
 from shared.boards import GLOBAL
 from shared.context import SYSTEM, Services
 from tests.support.dashboard_world import HOSTILE, Balanced, client_over, filled
@@ -132,7 +132,7 @@ def test_a_failed_job_says_why(tmp_path: Path) -> None:
     services = open_services(tmp_path)
     job = repositories.register(services, name_of(ENGINE), SYSTEM).job
     assert job is not None
-    jobs.run(services, job.id, 0, "once", lambda j: scraping.scrape(services, j))
+    job_steps.run(services, job.id, 0, "once", lambda j: scraping.scrape(services, j))
     page = client_over(services).get(f"/jobs/{job.id}").text
     Balanced(page)
     assert "Failed" in page

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask.testing import FlaskClient
 
 from functions.api.app import create_app
-from shared import jobs, recalculation, repositories, scraping
+from shared import job_steps, jobs, recalculation, repositories, scraping
 from shared.context import SYSTEM, Services
 from tests.support.lines import (
     ANA,
@@ -101,7 +101,7 @@ def scrape(services: Services) -> None:
     )
     for step in (scraping.scrape, recalculation.recalculate):
         now = jobs.get(services, job.id)
-        jobs.run(services, job.id, now.dispatches, "once", partial(step, services))
+        job_steps.run(services, job.id, now.dispatches, "once", partial(step, services))
     recalculation.recalculate_global(services)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared import jobs, repositories
+from shared import job_steps, jobs, repositories
 from shared.context import SYSTEM, Services
-from shared.jobs import Job, Stage, State, Step
+from shared.job_steps import Step
+from shared.jobs import Job, Stage, State
 from shared.models import RepositoryName
 from shared.ports import Json, Task
 from tests.support.by_hand import HandQueue
@@ -37,7 +38,9 @@ class World:
     def run(self, job: Job, step: Step, *, retry: int = 0) -> Job | None:
         """The next delivery of the job's current dispatch, ``retry`` times delivered before."""
         now = self.now(job)
-        return jobs.run(self.services, job.id, now.dispatches, f"{now.task_name}#{retry}", step)
+        return job_steps.run(
+            self.services, job.id, now.dispatches, f"{now.task_name}#{retry}", step
+        )
 
     def cancel(self, job: Job) -> None:
         cancelled = self.now(job).model_copy(update={"state": State.CANCELLED})

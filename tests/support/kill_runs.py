@@ -24,7 +24,7 @@ from infra.local.events import SUBSCRIPTIONS, SqliteEvents
 from infra.local.lanes import Retry
 from infra.local.serving import SECRET_VARIABLE, ServingPlan
 from infra.local.tasks import QUEUES, SqliteTasks
-from shared import jobs
+from shared import job_steps
 from shared.context import Services
 from tests.support import killing, killing_main, preloaded_server
 from tests.support.eventually import eventually
@@ -143,7 +143,7 @@ def see_through(services: Services, dispatcher: Draining) -> None:
     later = replace(services, now=lambda: utc_now() + LATER)
     for _ in range(6):
         assert dispatcher.drain(SOME_TIME, horizon=timedelta(seconds=6))
-        if not jobs.sweep(later):
+        if not job_steps.sweep(later):
             return
 
 

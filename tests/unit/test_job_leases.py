@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared import global_requests, jobs
+from shared import global_requests, job_steps, jobs
 from shared.errors import (
     NotFound,
     RetryLater,
 )
-from shared.jobs import Job, RepositoryStatus, State, Step
+from shared.job_steps import Step
+from shared.jobs import Job, RepositoryStatus, State
 from shared.models import parse_time
 from tests.support.job_world import Killed, Outcome, World, done, goes_on, raising
 
@@ -27,10 +28,10 @@ def test_a_lost_worker_is_noticed_after_its_lease_and_not_before(world: World) -
         world.run(job, raising(Killed()))
     assert world.now(job).state is State.RUNNING
     world.clock.advance(LEASE)
-    assert jobs.sweep(world.services) == 0
+    assert job_steps.sweep(world.services) == 0
     world.clock.advance(timedelta(seconds=1))
-    assert jobs.sweep(world.services) == 1
-    assert jobs.sweep(world.services) == 0
+    assert job_steps.sweep(world.services) == 1
+    assert job_steps.sweep(world.services) == 0
     assert world.last_task().name == world.now(job).task_name
     world.run(job, done)
     assert world.now(job).state is State.COMPLETED
@@ -45,7 +46,7 @@ def test_a_step_that_kills_its_worker_every_time_fails_after_the_last_attempt(
             world.run(job, raising(Killed()))
         assert world.now(job).failures == attempt
         world.clock.advance(2 * LEASE)
-        assert jobs.sweep(world.services) == 1
+        assert job_steps.sweep(world.services) == 1
     failed = world.now(job)
     assert failed.state is State.FAILED
     assert failed.error is not None
@@ -61,8 +62,8 @@ def test_progress_renews_the_lease(world: World) -> None:
     def slow(running: Job) -> Outcome:
         for part in range(4):
             world.clock.advance(timedelta(seconds=300))
-            jobs.report(world.services, running, part, 4, "under way")
-            assert jobs.sweep(world.services) == 0
+            job_steps.report(world.services, running, part, 4, "under way")
+            assert job_steps.sweep(world.services) == 0
             assert world.places() == {job.id}
         return done(running)
 
@@ -97,9 +98,9 @@ def test_a_job_whose_task_was_lost_is_dispatched_anew_and_no_attempt_is_held_aga
     reach(world, job)
     before = world.now(job)
     lost = {task.name for task in world.queue.tasks}
-    assert jobs.sweep(world.services) == 0
+    assert job_steps.sweep(world.services) == 0
     world.clock.advance(parse_time(before.due_at) - world.clock() + timedelta(seconds=1))
-    jobs.sweep(world.services)
+    job_steps.sweep(world.services)
     swept = world.now(job)
     assert swept.failures == before.failures
     assert swept.task_name not in lost
@@ -115,7 +116,7 @@ def test_a_repeat_of_a_delivery_in_progress_does_nothing(world: World) -> None:
 
     def step(running: Job) -> Outcome:
         calls.append(running)
-        assert jobs.run(world.services, job.id, 0, f"{job.task_name}#0", step) is None
+        assert job_steps.run(world.services, job.id, 0, f"{job.task_name}#0", step) is None
         return done(running)
 
     assert world.run(job, step) is not None
@@ -127,7 +128,7 @@ def test_a_second_attempt_takes_over_and_the_first_finds_itself_too_late(world: 
     job = world.job()
 
     def slow(_: Job) -> Outcome:
-        assert jobs.run(world.services, job.id, 0, f"{job.task_name}#1", done) is not None
+        assert job_steps.run(world.services, job.id, 0, f"{job.task_name}#1", done) is not None
         return None, {"answer": "stale"}
 
     assert world.run(job, slow) is None
@@ -138,7 +139,7 @@ def test_a_late_failure_changes_nothing(world: World) -> None:
     job = world.job()
 
     def slow(_: Job) -> Outcome:
-        jobs.run(world.services, job.id, 0, f"{job.task_name}#1", done)
+        job_steps.run(world.services, job.id, 0, f"{job.task_name}#1", done)
         raise NotFound("too late")
 
     assert world.run(job, slow) is None
@@ -150,7 +151,7 @@ def test_a_late_delivery_of_an_old_dispatch_does_nothing(world: World) -> None:
     job = world.job()
     world.run(job, raising(RetryLater("busy")))
     before = world.now(job)
-    assert jobs.run(world.services, job.id, 0, "late#0", raising(Killed())) is None
+    assert job_steps.run(world.services, job.id, 0, "late#0", raising(Killed())) is None
     assert world.now(job) == before
 
 
@@ -158,7 +159,7 @@ def test_a_delivery_of_an_ended_or_unknown_job_does_nothing(world: World) -> Non
     job = world.job()
     world.run(job, done)
     assert world.run(job, raising(Killed()), retry=1) is None
-    assert jobs.run(world.services, "nobody", 0, "x#0", raising(Killed())) is None
+    assert job_steps.run(world.services, "nobody", 0, "x#0", raising(Killed())) is None
 
 
 # --- places -------------------------------------------------------------------------------------
@@ -230,7 +231,7 @@ def _dies(world: World, job: Job) -> None:
         world.run(job, raising(Killed()))
     assert world.places() == {job.id}
     world.clock.advance(2 * LEASE)
-    jobs.sweep(world.services)
+    job_steps.sweep(world.services)
 
 
 def _is_cancelled(world: World, job: Job) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from shared import jobs, repositories
+from shared import job_steps, jobs, repositories
 from shared.context import SYSTEM
 from shared.errors import (
     BudgetRefused,
@@ -57,7 +57,7 @@ def test_a_retry_comes_no_sooner_than_the_failure_says(world: World) -> None:
     world.run(job, raising(RetryLater("the day's budget is spent", not_before=renewal)))
     assert world.last_task().not_before == renewal
     world.clock.advance(timedelta(hours=4))
-    assert jobs.sweep(world.services) == 0
+    assert job_steps.sweep(world.services) == 0
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_cancelled_job_is_left_alone(world: World) -> None:
     before = world.now(job)
     assert world.run(job, raising(Killed())) is None
     world.clock.advance(timedelta(days=2))
-    assert jobs.sweep(world.services) == 0
+    assert job_steps.sweep(world.services) == 0
     assert world.now(job) == before
 
 
@@ -179,6 +179,6 @@ def test_at_the_start_of_a_system_what_was_under_way_is_dispatched_at_once(world
     job = world.job()
     with pytest.raises(Killed):
         world.run(job, raising(Killed()))
-    assert jobs.settle_lost(world.services) == 1
+    assert job_steps.settle_lost(world.services) == 1
     world.run(job, done)
     assert world.now(job).state is State.COMPLETED
