@@ -8,7 +8,7 @@ a large board would spend most of its publication in a loop over its rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise, repeat
@@ -37,7 +37,7 @@ from shared.tables import COUNT_COLUMNS
 _THREADS = 2
 """Arrow and the compression leave the interpreter's lock, so that two cores are of use."""
 
-_STRETCH = 16 * PAGE_ROWS
+_STRETCH = 4 * PAGE_ROWS
 """Rows made together: enough for columns to pay, few enough to bound memory."""
 
 _CLASS_NAMES = pa.array([account_class.value for account_class in CLASSES])
@@ -170,8 +170,7 @@ def _pages(rows: pa.Table, edition: str, pool: Executor) -> tuple[dict[str, byte
     digest = hashlib.sha256()
     for account_class, start, stop in _stretches(rows):
         pieces = [
-            rows.slice(first, min(_STRETCH, stop - first)).combine_chunks()
-            for first in range(start, stop, _STRETCH)
+            rows.slice(first, min(_STRETCH, stop - first)) for first in range(start, stop, _STRETCH)
         ]
         page = 0
         made = pool.map(_stretch, pieces, repeat(stop - start), repeat(rows.num_rows))
@@ -197,8 +196,8 @@ def _stretch(rows: pa.Table, in_class: int, total: int) -> tuple[bytes, list[byt
 
 def _indexes(rows: pa.Table, edition: str) -> tuple[dict[str, bytes], list[int], list[str]]:
     """The indexes by id and by login, and the first key of each document."""
-    by_id = _sorted(rows, "contributor_id", [*_PLACES.names, "lower", "alphabetical"])
-    by_login = _sorted(by_id, "alphabetical", by_id.column_names)
+    by_id = _sorted(rows.select([*_PLACES.names, "lower", "alphabetical"]), "contributor_id")
+    by_login = _sorted(by_id, "alphabetical")
     bodies: dict[str, bytes] = {}
     first: dict[str, list[Any]] = {"id": [], "login": []}
     for part, key, table in (("id", "contributor_id", by_id), ("login", "lower", by_login)):
@@ -221,8 +220,8 @@ def _orders(rows: pa.Table, edition: str, pool: Executor) -> dict[str, bytes]:
     large = [name for name, start, stop in _stretches(rows) if stop - start > PAGE_ROWS]
     sorts = [(kind.value, column, "descending") for kind, column in COUNT_COLUMNS.items()]
     sorts.append(("username", "alphabetical", "ascending"))
-    position = ["class_number", "rank"]
-    ranked = _sorted(rows, "rank_all", [*position, *(column for _, column, _ in sorts)])
+    by_rank = pc.array_sort_indices(_column(rows, "rank_all"))
+    positions = rows.select(["class_number", "rank"])
 
     def documents(sort: str, name: str, ordered: pa.Table) -> Iterator[tuple[str, bytes]]:
         for number, offset in enumerate(range(0, ordered.num_rows, ORDER_ENTRIES)):
@@ -233,22 +232,21 @@ def _orders(rows: pa.Table, edition: str, pool: Executor) -> dict[str, bytes]:
 
     def one_sort(sort: str, column: str, direction: str) -> list[tuple[str, bytes]]:
         """The order of all classes together, and cut out of it those of the large ones."""
-        ordered = _sorted(ranked, column, position, direction)
+        values = _column(rows, column).take(by_rank)
+        within = pc.array_sort_indices(values, order=direction)
+        ordered = positions.take(by_rank.take(within))
         made = [*documents(sort, ALL_CLASSES, ordered)]
         for name in large:
             own = pc.equal(ordered["class_number"], pa.scalar(CLASSES.index(name), pa.uint8()))
             made += documents(sort, name, ordered.filter(own))
         return made
 
-    bodies = dict(documents("rank", ALL_CLASSES, ranked))
+    bodies = dict(documents("rank", ALL_CLASSES, positions.take(by_rank)))
     for made in pool.map(one_sort, *zip(*sorts, strict=True)):
         bodies |= made
     return bodies
 
 
-def _sorted(
-    rows: pa.Table, by: str, columns: Sequence[str], direction: str = "ascending"
-) -> pa.Table:
-    """Some columns of the rows, by another. Rows with the same value stay in their order."""
-    order = pc.array_sort_indices(_column(rows, by), order=direction)
-    return rows.select(columns).take(order).combine_chunks()
+def _sorted(rows: pa.Table, by: str) -> pa.Table:
+    """The rows by a column; those with the same value stay in the order that they had."""
+    return rows.take(pc.array_sort_indices(_column(rows, by))).combine_chunks()

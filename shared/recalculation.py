@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import structlog
 
@@ -47,6 +48,8 @@ def recalculate(services: Services, job: Job) -> tuple[Stage | None, dict[str, J
 def _recalculate_one(services: Services, job: Job) -> dict[str, Json]:
     (document,) = services.documents.get(f"repositories/{job.repository_key}")
     if document is None:
+        if "repo_id" in job.result:
+            _withdrawn(services, int(str(job.result["repo_id"])))
         raise NotFound(f"{job.repository} is not registered any more.")
     repository = repositories.read(document)
     job_steps.report(services, job, 2, 3, "publishing boards")
@@ -57,20 +60,31 @@ def _recalculate_one(services: Services, job: Job) -> dict[str, Json]:
 def recalculate_repository(services: Services, repository: Repository) -> list[Published]:
     """Count, score, rank and publish a repository's boards from its contributions.
 
-    Raises NotFound before its first scrape.
+    Raises NotFound before its first scrape, and if it was removed meanwhile.
     """
-    if repository.github_id is None:
+    repo_id = repository.github_id
+    if repo_id is None:
         raise NotFound(f"{repository.name} was not scraped yet.")
     rules = rule_sets.current(services)
-    standings = count(services, repository.github_id, rules)
-    drafts = drafts_of(
+    drafts = _consistent(
         services,
-        repository_board(repository.github_id),
-        repository.name,
-        (standings,),
-        rules,
+        lambda: (count(services, repo_id, rules),),
+        lambda counted: drafts_of(
+            services, repository_board(repo_id), repository.name, counted, rules
+        ),
     )
-    return [services.publisher.publish(draft) for draft in drafts]
+    published = [services.publisher.publish(draft) for draft in drafts]
+    if _withdrawn(services, repo_id):
+        raise NotFound(f"{repository.name} was removed meanwhile.")
+    return published
+
+
+def _withdrawn(services: Services, repo_id: int) -> bool:
+    """Remove what was stored or published after a removal. False if it is still registered."""
+    if repositories.is_known(services, repo_id):
+        return False
+    repositories.tidy(services, repo_id)
+    return True
 
 
 def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
@@ -143,6 +157,24 @@ def request_repository(services: Services, repository: Repository, caller: Calle
 
 
 # --- boards -----------------------------------------------------------------------------------
+
+
+def _consistent(
+    services: Services,
+    gather: Callable[[], tuple[Unit, ...]],
+    draft: Callable[[tuple[Unit, ...]], list[Draft]],
+) -> list[Draft]:
+    """Drafts from standings that nobody replaced meanwhile: a receipt names what was ranked.
+
+    None without any standings. Raises RetryLater if they keep changing.
+    """
+    for _ in range(5):
+        standings = gather()
+        drafts = draft(standings) if standings else []
+        now = {unit.name: unit.digest for unit in services.warehouse.units(Dataset.STANDINGS)}
+        if all(now.get(unit.name) == unit.digest for unit in standings):
+            return drafts
+    raise RetryLater("The standings keep changing. Try again.")
 
 
 def drafts_of(
@@ -218,6 +250,19 @@ def _coverage(unit: Unit, window: Window) -> Coverage:
 def recalculate_global(services: Services, job: Job | None = None) -> dict[str, Json]:
     """Publish the global boards from the standings of all registered repositories."""
     rules = rule_sets.current(services)
+    drafts = _consistent(
+        services,
+        lambda: _standings(services, rules, job),
+        lambda found: drafts_of(services, GLOBAL, "all repositories", found, rules),
+    )
+    if not drafts:
+        services.publisher.withdraw(GLOBAL)
+    published = [services.publisher.publish(draft) for draft in drafts]
+    return {"boards": {p.head.window: p.head.generation for p in published}}
+
+
+def _standings(services: Services, rules: Versioned, job: Job | None) -> tuple[Unit, ...]:
+    """The standings of all registered repositories. What others left behind is removed."""
     # Read before the repositories, which know their id before they have any unit: a unit that is
     # nobody's then was left behind, and is not of somebody who came between.
     stored = {unit.name: unit for unit in services.warehouse.units(Dataset.STANDINGS)}
@@ -239,15 +284,7 @@ def recalculate_global(services: Services, job: Job | None = None) -> dict[str, 
             standings.append(unit)
         if job is not None and number % 100 == 0:
             job_steps.report(services, job, number, len(scraped) + 1, "gathering standings")
-    if not standings:
-        services.publisher.withdraw(GLOBAL)
-        return {"repositories": 0}
-    drafts = drafts_of(services, GLOBAL, "all repositories", tuple(standings), rules)
-    published = [services.publisher.publish(draft) for draft in drafts]
-    return {
-        "repositories": len(standings),
-        "boards": {p.head.window: p.head.generation for p in published},
-    }
+    return tuple(standings)
 
 
 def _brought_up_to_date(services: Services, repository: Repository) -> Unit | None:
@@ -255,7 +292,10 @@ def _brought_up_to_date(services: Services, repository: Repository) -> Unit | No
     repo_id = repository.github_id
     if repo_id is None or find_unit(services, Dataset.CONTRIBUTIONS, repo_id) is None:
         return None
-    recalculate_repository(services, repository)
+    try:
+        recalculate_repository(services, repository)
+    except NotFound:  # it was removed meanwhile
+        return None
     return find_unit(services, Dataset.STANDINGS, repo_id)
 
 

@@ -203,13 +203,13 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
         return repository
 
     repository = services.documents.transact(take)
-    if repository.github_id is not None and not _is_known(services, repository.github_id):
+    if repository.github_id is not None and not is_known(services, repository.github_id):
         tidy(services, repository.github_id)
     services.events.publish(CHANGED, {"board": repository.name}, {})
     return repository
 
 
-def _is_known(services: Services, repo_id: int) -> bool:
+def is_known(services: Services, repo_id: int) -> bool:
     """True if a repository is registered under this id, perhaps by an older name as well."""
     same = Query("repositories", (("github_id", "==", repo_id),), limit=1)
     return bool(services.documents.query(same).documents)
@@ -218,11 +218,12 @@ def _is_known(services: Services, repo_id: int) -> bool:
 def tidy(services: Services, repo_id: int) -> None:
     """Remove what an unregistered repository leaves behind. Safe to repeat.
 
-    A kill before this is healed by the next recalculation of the global boards.
+    A kill before or within this is healed by the next recalculation of the global boards, which
+    knows such a repository by its units: they go last.
     """
+    services.publisher.withdraw(repository_board(repo_id))
     for dataset in (Dataset.CONTRIBUTIONS, Dataset.STANDINGS):
         services.warehouse.remove(dataset, unit_name(repo_id))
-    services.publisher.withdraw(repository_board(repo_id))
 
 
 def listed(

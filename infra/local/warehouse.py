@@ -226,8 +226,6 @@ class LocalWarehouse:
                     }
                 )
                 self._engine.execute("SET GLOBAL TimeZone = 'UTC'")
-                # The files never change. Known only once Parquet is loaded, so not in the config.
-                self._engine.execute("SET GLOBAL parquet_metadata_cache = true")
             return self._engine
 
     # --- the manifest -----------------------------------------------------------------------

@@ -20,7 +20,7 @@ import pytest
 from infra.local.dev_server import ServerPlan, running_server
 from shared import auth, repositories
 from shared.context import SYSTEM
-from tests.support import killing, killing_main
+from tests.support import killing
 from tests.support.by_hand import by_hand, deliver_all
 from tests.support.fast_folder import fast_folder
 from tests.support.kill_runs import (
@@ -28,6 +28,7 @@ from tests.support.kill_runs import (
     GLOBALS,
     IMPATIENT_QUEUES,
     IMPATIENT_SUBSCRIPTIONS,
+    KILLING_MAIN,
     Ended,
     Start,
     Workers,
@@ -50,7 +51,7 @@ from tests.support.scenario import (
 )
 
 SERVERS = 2
-SAMPLES = 6
+SAMPLES = 4
 LEGS = ((), (BOARDS,), (BOARDS, GLOBALS))
 """The subscriptions that are served in each leg: without one, its events wait for the next."""
 
@@ -140,6 +141,7 @@ def run(
         servers.put(server)
 
 
+@pytest.mark.timeout(900)
 def test_a_kill_before_or_after_any_port_call_changes_no_receipt_and_leaves_nothing_stuck(
     place: Path, servers: SimpleQueue[Workers], undisturbed: Undisturbed
 ) -> None:
@@ -181,7 +183,7 @@ def test_the_server_as_it_is_started_survives_its_worker_being_killed(
     file = folder / "plan.json"
     plan_of(folder, 0, "before").put(file)
     plan = ServerPlan(
-        source=Path(killing_main.__file__),
+        source=KILLING_MAIN,
         state=folder / "data" / "queues.sqlite",
         port=0,
         threads=8,

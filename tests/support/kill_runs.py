@@ -26,13 +26,16 @@ from infra.local.serving import SECRET_VARIABLE, ServingPlan
 from infra.local.tasks import QUEUES, SqliteTasks
 from shared import job_steps
 from shared.context import Services
-from tests.support import killing, killing_main, preloaded_server
+from tests.support import killing, preloaded_server
 from tests.support.eventually import eventually
 from tests.support.killing import KillPlan, Side
 from tests.support.scenario import Receipts as Receipts
 from tests.support.scenario import everything, left_behind, open_services, receipts, unfinished
 
 ROOT = Path(__file__).parents[2]
+KILLING_MAIN = Path(__file__).with_name("killing_main.py")
+"""Named, not imported: it replaces the services of the process that imports it."""
+
 SECRET = "only-the-platform"
 SOON = timedelta(milliseconds=50)
 IMPATIENT_QUEUES = tuple(
@@ -170,7 +173,7 @@ def workers(folder: Path) -> Iterator[Workers]:
         ready, told = os.pipe()
         parent, lifeline = os.pipe()
         serving = ServingPlan(
-            source=killing_main.__file__,
+            source=str(KILLING_MAIN),
             functions=None,
             root="api",
             threads=8,

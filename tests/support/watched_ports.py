@@ -34,6 +34,30 @@ def watched(services: Services, around: Around) -> Services:
     )
 
 
+def before_call(number: int, happens: Callable[[], object]) -> Around:
+    """Something happens before the call of that number, from 1, and once only."""
+    made = 0
+
+    def around(_: str, call: Callable[[], Any]) -> Any:
+        nonlocal made
+        made += 1
+        if made == number:
+            happens()
+        return call()
+
+    return around
+
+
+def counting(calls: list[str]) -> Around:
+    """Adds the name of each call to ``calls``."""
+
+    def around(name: str, call: Callable[[], Any]) -> Any:
+        calls.append(name)
+        return call()
+
+    return around
+
+
 class _Port:
     def __init__(self, name: str, port: object, around: Around) -> None:
         self._name = name
