@@ -220,7 +220,8 @@ def test_a_line_of_the_settings_file_that_is_no_setting_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(".env").write_text("# settings\nPORT=0\nnonsense\n")
-    assert "Line 3 of .env" in refusal(command(tmp_path / "data", "serve"))
+    sentence = refusal(command(tmp_path / "data", "serve"))
+    assert "'nonsense' in .env has no value. Write it as NAME=value." in sentence
 
 
 def test_what_is_unexpected_is_one_sentence_with_its_trace_in_the_log(
