@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from shared.errors import Rejected
 from shared.ports import Write
@@ -14,6 +15,9 @@ MAX_BATCH_BYTES = 10 << 20
 MAX_DEPTH = 20
 MAX_IN_VALUES = 30
 MAX_NAME_BYTES = 1500
+BODY = "body"
+"""The field that keeps a document's body, which no other field may be named like."""
+
 _RESERVED = re.compile(r"__.*__", re.DOTALL)
 
 Name = tuple[str, str]
@@ -34,9 +38,35 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+def check_batch(writes: Sequence[Write]) -> list[Name]:
+    """The names of the documents of a batch. Raises Rejected for one that can never be written."""
+    if len(writes) > MAX_BATCH_WRITES:
+        raise Rejected(f"{len(writes)} writes are more than the {MAX_BATCH_WRITES} of a batch.")
+    names, total = [], 0
+    for write in writes:
+        name = split_path(write.path)
+        size = document_bytes(write, name)
+        if size > MAX_DOCUMENT_BYTES:
+            raise Rejected(
+                f"{write.path} has {size:,} bytes, a document at most {MAX_DOCUMENT_BYTES:,}.",
+                details={"path": write.path, "bytes": size, "limit": MAX_DOCUMENT_BYTES},
+            )
+        total += size
+        names.append(name)
+    if total > MAX_BATCH_BYTES:
+        raise Rejected(f"The batch has {total:,} bytes, one takes at most {MAX_BATCH_BYTES:,}.")
+    if len(set(names)) < len(names):
+        raise Rejected("A batch writes each document once.")
+    return names
+
+
 def document_bytes(write: Write, name: Name) -> int:
-    size = 48 + sum(_text_bytes(part) + 1 for part in name) + len(write.body or b"")
+    size = 48 + sum(_text_bytes(part) + 1 for part in name)
+    if write.body is not None:
+        size += len(BODY) + 1 + len(write.body)
     try:
+        for field in write.fields or ():
+            check_field_name(field, top=True)
         return size + value_bytes(dict(write.fields or {}), MAX_DEPTH)
     except Rejected as error:
         raise Rejected(f"{write.path}: {error.message}", details={"path": write.path}) from error
@@ -67,13 +97,14 @@ def value_bytes(value: object, depth: int) -> int:
 
 
 def _key_bytes(key: object) -> int:
-    if not isinstance(key, str):
-        raise Rejected(f"{key!r} cannot be the name of a field.")
-    return _text_bytes(_check_field_name(key)) + 1
+    return _text_bytes(check_field_name(key)) + 1
 
 
-def _check_field_name(name: str) -> str:
-    if not name or _RESERVED.fullmatch(name):
+def check_field_name(name: object, *, top: bool = False) -> str:
+    """``top`` for a field of the document itself, which shares its place with the body."""
+    if not isinstance(name, str):
+        raise Rejected(f"{name!r} cannot be the name of a field.")
+    if not name or _RESERVED.fullmatch(name) or (top and name == BODY):
         raise Rejected(f"{name[:200]!r} cannot be the name of a field.")
     return name
 

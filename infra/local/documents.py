@@ -15,16 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infra.document_rules import (
-    MAX_BATCH_BYTES,
-    MAX_BATCH_WRITES,
-    MAX_DOCUMENT_BYTES,
-    Name,
-    check_name,
-    document_bytes,
-    split_path,
-)
-from infra.local.document_sql import COLUMNS, cursor, from_stored, statement, to_stored
+from infra.document_queries import cursor
+from infra.document_rules import Name, check_batch, check_name, split_path
+from infra.local.document_sql import COLUMNS, from_stored, statement, to_stored
 from infra.local.sqlite_file import Connections, as_our_errors, open_file
 from shared.errors import Conflict, Rejected, RetryLater
 from shared.ports import ABSENT, Document, DocumentPage, Query, Transaction, Write
@@ -274,22 +267,12 @@ def _check_condition(connection: sqlite3.Connection, change: _Change) -> None:
 
 
 def _checked_batch(writes: Sequence[Write]) -> list[_Change]:
-    if len(writes) > MAX_BATCH_WRITES:
-        raise Rejected(f"{len(writes)} writes are more than the {MAX_BATCH_WRITES} of a batch.")
-    changes, total = [], 0
-    for write in writes:
-        name = split_path(write.path)
-        size = document_bytes(write, name)
-        if size > MAX_DOCUMENT_BYTES:
-            raise Rejected(
-                f"{write.path} has {size:,} bytes, a document at most {MAX_DOCUMENT_BYTES:,}.",
-                details={"path": write.path, "bytes": size, "limit": MAX_DOCUMENT_BYTES},
-            )
-        total += size
-        stored = None if write.fields is None else to_stored(write.fields)
-        changes.append(_Change(name, stored, write.body, write.if_version))
-    if total > MAX_BATCH_BYTES:
-        raise Rejected(f"The batch has {total:,} bytes, one takes at most {MAX_BATCH_BYTES:,}.")
-    if len({change.name for change in changes}) < len(changes):
-        raise Rejected("A batch writes each document once.")
-    return changes
+    return [
+        _Change(
+            name,
+            None if write.fields is None else to_stored(write.fields),
+            write.body,
+            write.if_version,
+        )
+        for name, write in zip(check_batch(writes), writes, strict=True)
+    ]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from infra.delivery_rules import check_message
 from infra.local.deliveries import DeliveryStore
 from infra.local.lanes import PROJECT, Call, Delivery, Draft, Pacing, Retry
 from shared.errors import Rejected
 from shared.models import iso, parse_time
 from shared.ports import Fields
 
-MAX_MESSAGE_BYTES = 10_000_000
 EVENT_TYPE = "google.cloud.pubsub.topic.v1.messagePublished"
 DEAD_LETTER_PREFIX = "CloudPubSubDeadLetterSource"
 
@@ -124,7 +124,7 @@ class SqliteEvents:
                 f"There is no topic {topic!r}. Topics are {', '.join(sorted(self._topics))}.",
                 details={"topic": topic},
             )
-        encoded = base64.b64encode(_json(topic, data)).decode()
+        encoded = base64.b64encode(check_message(topic, data, attributes)).decode()
         self._store.add(self._drafts(topic, encoded, attributes))
 
     def bury(self, delivery: Delivery) -> Sequence[Draft]:
@@ -162,17 +162,3 @@ class SqliteEvents:
 def _with_offset(moment: datetime) -> str:
     """The one place where Pub/Sub writes +00:00 and milliseconds."""
     return moment.isoformat(timespec="milliseconds")
-
-
-def _json(topic: str, data: Fields) -> bytes:
-    try:
-        encoded = json.dumps(dict(data), allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError) as error:
-        raise Rejected(f"The message for {topic!r} is not JSON: {error}.") from error
-    if len(encoded) > MAX_MESSAGE_BYTES:
-        raise Rejected(
-            f"The message for {topic!r} has {len(encoded):,} bytes; {MAX_MESSAGE_BYTES:,} are "
-            "allowed. Store the data and publish its name.",
-            details={"bytes": len(encoded), "limit": MAX_MESSAGE_BYTES},
-        )
-    return encoded

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from infra.delivery_rules import CALL_DEADLINE, check_task
 from infra.local.deliveries import DeliveryStore
 from infra.local.lanes import Call, Delivery, Draft, Pacing, Retry
-from shared.errors import Rejected
 from shared.ports import Task
-
-MAX_BODY_BYTES = 1024 * 1024
-MAX_DELAY = timedelta(days=30)
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,500}")
-_FUNCTION = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 _AFTER_60_120_240_S = Retry(
     min_backoff=timedelta(seconds=60),
@@ -37,7 +30,7 @@ class TaskQueue:
     name: str
     pacing: Pacing
     retry: Retry = _AFTER_60_120_240_S
-    deadline: timedelta = timedelta(minutes=9)
+    deadline: timedelta = CALL_DEADLINE
     tombstone: timedelta = timedelta(hours=24)
 
     @property
@@ -83,18 +76,13 @@ class SqliteTasks:
     def add(self, task: Task) -> bool:
         """Add a task. False if its name is taken by a task that waits, runs or ended lately."""
         now = self._store.clock()
-        due = now if task.not_before is None else task.not_before
-        if due - now > MAX_DELAY:
-            raise Rejected(
-                f"Task {task.name!r} is due in more than {MAX_DELAY.days} days. Add it later.",
-                details={"name": task.name},
-            )
+        content = check_task(task, self._keys, now)
         draft = Draft(
-            lane=self._lane_of(task),
-            function=_checked(task.function, _FUNCTION, "function"),
-            content=_body(task),
-            due=due,
-            name=_checked(task.name, _NAME, "task name"),
+            lane=self._keys[task.queue],
+            function=task.function,
+            content=content,
+            due=now if task.not_before is None else task.not_before,
+            name=task.name,
         )
         return self._store.add([draft]) == 1
 
@@ -106,34 +94,3 @@ class SqliteTasks:
         """Nothing: the platform drops a task after its last attempt."""
         del delivery
         return ()
-
-    def _lane_of(self, task: Task) -> str:
-        if task.queue not in self._keys:
-            raise Rejected(
-                f"There is no queue {task.queue!r}. Queues are {', '.join(self._keys)}.",
-                details={"queue": task.queue},
-            )
-        return self._keys[task.queue]
-
-
-def _checked(text: str, pattern: re.Pattern[str], what: str) -> str:
-    if not pattern.fullmatch(text):
-        raise Rejected(
-            f"{text[:100]!r} cannot be a {what}: it has to match {pattern.pattern}.",
-            details={"value": text[:100]},
-        )
-    return text
-
-
-def _body(task: Task) -> bytes:
-    try:
-        body = json.dumps(dict(task.body), allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError) as error:
-        raise Rejected(f"The body of task {task.name!r} is not JSON: {error}.") from error
-    if len(body) > MAX_BODY_BYTES:
-        raise Rejected(
-            f"The body of task {task.name!r} has {len(body):,} bytes; {MAX_BODY_BYTES:,} are "
-            "allowed. Store the data and pass its name.",
-            details={"bytes": len(body), "limit": MAX_BODY_BYTES},
-        )
-    return body
