@@ -33,6 +33,8 @@ def check_query(query: Query) -> Place | None:
         raise Rejected(f"All 'in' of a query together make at most {MAX_IN_VALUES} combinations.")
     if query.order_by is not None:
         _check_field(query.order_by)
+    elif query.descending:
+        raise Rejected("Ids are read upwards only. Order by a field to read downwards.")
     return None if query.after is None else _place(query, query.after)
 
 

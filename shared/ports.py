@@ -67,7 +67,7 @@ class Query:
 
     ``where`` are (field, operator, value) and all must hold. Order is by ``order_by`` (a document
     without that field is left out), then by id; None orders by id. ``after`` is the cursor of
-    an earlier page. At most ``limit`` documents come back.
+    an earlier page. At most ``limit`` documents come back. ``descending`` wants an ``order_by``.
     """
 
     collection: str
@@ -110,7 +110,8 @@ class Documents(Protocol):
     def write(self, writes: Sequence[Write]) -> None:
         """Apply at most 500 writes (10 MiB) together or none. Raises Conflict if a condition fails.
 
-        A document is named once in a batch. Lists do not hold lists directly.
+        A document is named once in a batch. Lists do not hold lists directly, and no field of the
+        document itself is called ``body``.
         """
         ...
 

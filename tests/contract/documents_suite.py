@@ -1,7 +1,6 @@
 """What every document store does. An implementation is named in ``test_documents.py``.
 
-The suite gets a ``connect`` fixture: a picklable callable whose context is one more connection
-to the same store, empty when a test begins.
+The suite gets a ``store`` fixture, empty when a test begins.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -18,12 +18,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Conflict, Rejected
+from shared.errors import Conflict, Rejected, RetryLater
 from shared.ports import ABSENT, Document, Documents, Query, Transaction, Write
 
 Connect = Callable[[], AbstractContextManager[Documents]]
 
-DEADLINE = 30.0
+DEADLINE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store under test. ``connect`` is picklable; its context is one more connection.
+
+    ``largest_batch`` is what a batch may hold in bytes: 10 MiB by the port, less on an emulator.
+    ``rounds`` is how often racers race.
+    """
+
+    connect: Connect
+    largest_batch: int = 10 << 20
+    rounds: int = 20
+
+
 TYPES_IN_ORDER: list[Any] = [
     None,
     False,
@@ -41,7 +56,7 @@ TYPES_IN_ORDER: list[Any] = [
 ]
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
-    lambda name: not (name.startswith("__") and name.endswith("__"))
+    lambda name: not (name.startswith("__") and name.endswith("__")) and name != "body"
 )
 _text = st.text(st.characters(exclude_categories=["Cs"]))
 _scalars = (
@@ -57,7 +72,7 @@ _objects = st.recursive(
     max_leaves=10,
 )
 _on_one_store = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
@@ -85,7 +100,17 @@ def increment(documents: Documents, times: int) -> None:
         transaction.write(Write("c/counter", {"n": count + 1}))
 
     for _ in range(times):
-        documents.transact(work)
+        persistently(documents, work)
+
+
+def persistently(documents: Documents, work: Callable[[Transaction], None]) -> None:
+    """Transact, and again where a race was lost too often: the port leaves that to the caller."""
+    for _ in range(5):
+        try:
+            return documents.transact(work)
+        except RetryLater:
+            continue
+    return documents.transact(work)
 
 
 def increment_elsewhere(connect: Connect, times: int, start: Barrier) -> None:
@@ -146,11 +171,11 @@ class ReadingAndWriting:
         documents.write([])
         assert documents.get() == ()
 
-    def test_what_was_written_survives_reopening(self, connect: Connect) -> None:
-        with connect() as earlier:
+    def test_what_was_written_survives_reopening(self, store: Store) -> None:
+        with store.connect() as earlier:
             earlier.write([Write("c/a", {"n": 1}, b"body")])
             before = stored(earlier, "c/a")
-        with connect() as later:
+        with store.connect() as later:
             assert stored(later, "c/a") == before
             later.write([Write("c/a", {"n": 2}, if_version=before.version)])
 
@@ -219,11 +244,21 @@ class Limits:
         documents.write([Write(f"c/{n}", {"n": n}) for n in range(500)])
         assert len(ids(documents, Query("c", limit=1000))) == 500
 
-    def test_a_batch_of_more_than_ten_mebibytes_is_rejected(self, documents: Documents) -> None:
+    def test_a_batch_of_more_than_ten_mebibytes_is_rejected(
+        self, documents: Documents, store: Store
+    ) -> None:
         with pytest.raises(Rejected):
             documents.write([Write(f"c/{n}", {}, bytes(1_000_000)) for n in range(11)])
         assert ids(documents, Query("c")) == []
-        documents.write([Write(f"c/{n}", {}, bytes(1_000_000)) for n in range(9)])
+        taken = store.largest_batch // 1_100_000
+        documents.write([Write(f"c/{n}", {}, bytes(1_000_000)) for n in range(taken)])
+        assert len(ids(documents, Query("c"))) == taken
+
+    def test_a_field_cannot_take_the_place_of_the_body(self, documents: Documents) -> None:
+        with pytest.raises(Rejected):
+            documents.write([Write("c/a", {"body": "text"})])
+        documents.write([Write("c/a", {"inner": {"body": "text"}}, b"body")])
+        assert stored(documents, "c/a").fields == {"inner": {"body": "text"}}
 
     def test_a_batch_that_writes_a_document_twice_is_rejected(self, documents: Documents) -> None:
         with pytest.raises(Rejected):
@@ -343,31 +378,33 @@ class Transactions:
         with pytest.raises(Rejected):
             kept.write(Write("c/a", {}))
 
-    def test_two_racing_threads_lose_no_increment(self, documents: Documents) -> None:
-        threads = [threading.Thread(target=increment, args=(documents, 20)) for _ in range(2)]
+    def test_two_racing_threads_lose_no_increment(self, documents: Documents, store: Store) -> None:
+        threads = [
+            threading.Thread(target=increment, args=(documents, store.rounds)) for _ in range(2)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(DEADLINE)
-        assert stored(documents, "c/counter").fields == {"n": 40}
+        assert stored(documents, "c/counter").fields == {"n": 2 * store.rounds}
 
     def test_two_racing_processes_lose_no_increment(
-        self, documents: Documents, connect: Connect
+        self, documents: Documents, store: Store
     ) -> None:
         context = multiprocessing.get_context("spawn")
         start = context.Barrier(3)
-        processes = [
-            context.Process(target=increment_elsewhere, args=(connect, 25, start)) for _ in range(2)
-        ]
+        racer = (store.connect, store.rounds, start)
+        processes = [context.Process(target=increment_elsewhere, args=racer) for _ in range(2)]
         for process in processes:
             process.start()
         start.wait(DEADLINE)
-        increment(documents, 10)
+        increment(documents, store.rounds // 2)
         for process in processes:
             process.join(DEADLINE)
             assert process.exitcode == 0
             process.close()
-        assert stored(documents, "c/counter").fields == {"n": 60}
+        total = 2 * store.rounds + store.rounds // 2
+        assert stored(documents, "c/counter").fields == {"n": total}
 
     def test_readers_never_see_half_a_batch(self, documents: Documents) -> None:
         paths = [f"c/{n}" for n in range(5)]
@@ -392,7 +429,6 @@ class Queries:
     def test_a_query_sees_its_collection_only_and_orders_by_id(self, documents: Documents) -> None:
         documents.write([Write(path, {}) for path in ("c/b", "c/a", "c/B", "c/é", "b/x", "d/y")])
         assert ids(documents, Query("c")) == ["B", "a", "b", "é"]
-        assert ids(documents, Query("c", descending=True)) == ["é", "b", "a", "B"]
         assert documents.query(Query("nothing")).documents == ()
 
     def test_a_query_brings_fields_body_and_version(self, documents: Documents) -> None:
@@ -453,6 +489,7 @@ class Queries:
         "query",
         [
             Query(""), Query("c/a"), Query("c", limit=0), Query("c", order_by=""),
+            Query("c", descending=True), Query("c", order_by="body"), Query("c", order_by="__name__"),
             Query("c", order_by="v."), Query("c", order_by="v'); DROP TABLE documents; --"),
             Query("c", where=(("v w", "==", 1),)), Query("c", where=(("v", "==", {}),)),
             Query("c", where=(("v", "!=", 1),)),  # type: ignore[arg-type]
@@ -474,17 +511,16 @@ class Pages:
     @given(
         values=st.lists(_scalars | st.just(1) | st.booleans(), max_size=12),
         limit=st.integers(1, 5),
-        descending=st.booleans(),
-        order_by=st.sampled_from([None, "v"]),
+        order=st.sampled_from([(None, False), ("v", False), ("v", True)]),
     )
     def test_pages_put_together_equal_one_big_read(
         self,
         documents: Documents,
         values: list[Any],
         limit: int,
-        descending: bool,
-        order_by: str | None,
+        order: tuple[str | None, bool],
     ) -> None:
+        order_by, descending = order
         documents.write([Write(f"c/{n:03}", None) for n in range(12)])
         put_values(documents, values)
         everything = ids(documents, Query("c", (), order_by, descending))
@@ -519,7 +555,7 @@ class Pages:
 
 class Watches:
     def test_a_watch_sees_changes_of_another_connection_in_order(
-        self, documents: Documents, connect: Connect
+        self, documents: Documents, store: Store
     ) -> None:
         documents.write([Write("c/before", {"n": 0})])
         seen: queue.Queue[Document] = queue.Queue()
@@ -529,7 +565,7 @@ class Watches:
                 seen.put(document)
 
         watch = documents.watch("c", remember)
-        with connect() as other:
+        with store.connect() as other:
             other.write([Write("c/a", {"n": 1}, b"body"), Write("other/x", {})])
             first = seen.get(timeout=DEADLINE)
             other.write([Write("c/b", {"n": 2})])
