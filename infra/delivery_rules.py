@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from shared.errors import Rejected
 from shared.ports import Fields, Task
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 1_000_000
+"""A whole task takes 1 MiB, with its address, headers and token."""
 MAX_DELAY = timedelta(days=30)
 MAX_MESSAGE_BYTES = 10_000_000
 MAX_ATTRIBUTES = 100

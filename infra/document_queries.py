@@ -28,6 +28,9 @@ def check_query(query: Query) -> Place | None:
     for field, operator, value in query.where:
         _check_field(field)
         _check_condition(operator, value)
+        if operator not in ("==", "in") and field != query.order_by:
+            # Firestore orders by whatever is compared so, before it orders by id.
+            raise Rejected(f"{operator!r} compares the field that orders only, not {field!r}.")
     choices = (len(value) for _, _, value in query.where if isinstance(value, list))
     if math.prod(choices) > MAX_IN_VALUES:
         raise Rejected(f"All 'in' of a query together make at most {MAX_IN_VALUES} combinations.")

@@ -65,7 +65,8 @@ Operator = Literal["==", "<", "<=", ">", ">=", "in"]
 class Query:
     """An ordered read of one collection.
 
-    ``where`` are (field, operator, value) and all must hold. Order is by ``order_by`` (a document
+    ``where`` are (field, operator, value) and all must hold; other operators than ``==`` and ``in``
+    compare the field of ``order_by`` only. Order is by ``order_by`` (a document
     without that field is left out), then by id; None orders by id. ``after`` is the cursor of
     an earlier page. At most ``limit`` documents come back. ``descending`` wants an ``order_by``.
     """
@@ -242,12 +243,15 @@ class Tasks(Protocol):
     def add(self, task: Task) -> bool:
         """Add a task. False if its name was taken: then somebody else has asked for the same.
 
-        Raises Rejected for a queue, name, delay (over 30 days) or body (over 1 MiB) that cannot be.
+        Raises Rejected for a queue, name, delay (over 30 days) or body (over 1 MB) that cannot be.
         """
         ...
 
     def depths(self) -> Mapping[str, int]:
-        """How many tasks of each queue have not ended: waiting, postponed or running."""
+        """How many tasks of each queue have not ended: waiting, postponed or running.
+
+        The platform estimates, and may be some seconds behind.
+        """
         ...
 
 

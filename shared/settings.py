@@ -43,3 +43,21 @@ class Settings(BaseModel):
     stale_after_hours: int = Field(default=24, ge=1)
     max_concurrent_scrapes: int = Field(default=3, ge=1)
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
+
+    google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
+    google_cloud_location: str = Field(
+        default="us-central1", description="region of queues and functions, near the public archive"
+    )
+    firestore_database: str = Field(default="(default)", description="database for documents")
+    tasks_service_account: str | None = Field(
+        default=None, description="e-mail of the account whose tokens tasks carry"
+    )
+    tasks_queue_prefix: str = Field(
+        default="leaderboard-", description="what the names of queues begin with"
+    )
+    function_url: str | None = Field(
+        default=None, description="address of a function, {function} in it; unset means the usual"
+    )
+    firestore_emulator_host: str | None = Field(default=None, description="host:port, for tests")
+    pubsub_emulator_host: str | None = Field(default=None, description="host:port, for tests")
+    cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port, for tests")

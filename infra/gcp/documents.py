@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from infra.document_queries import cursor
 from infra.document_rules import check_name
+from infra.gcp.failures import PATIENCE_SECONDS
 from infra.gcp.firestore_calls import FirestoreCalls
 from infra.gcp.firestore_transaction import FirestoreTransaction, LostRace
 from infra.gcp.firestore_values import Place
@@ -24,9 +25,9 @@ _NOBODY = "~"
 class FirestoreDocuments:
     """The port ``Documents`` in one Firestore database.
 
-    A call that fails on the way is repeated for ten seconds, a transaction that loses its race
-    ``attempts`` times; then they raise RetryLater. ``emulator_host`` is ``host:port`` of Google's
-    emulator, which takes 4 MiB a batch where Firestore takes 10.
+    A call that fails on the way is repeated for ``patience`` seconds, a transaction that loses its
+    race ``attempts`` times; then they raise RetryLater. ``emulator_host`` is ``host:port`` of
+    Google's emulator, which takes 4 MiB a batch where Firestore takes 10.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class FirestoreDocuments:
         *,
         emulator_host: str | None = None,
         attempts: int = 6,
+        patience: float = PATIENCE_SECONDS,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._calls = FirestoreCalls(Place(project, database), emulator_host)
+        self._calls = FirestoreCalls(Place(project, database), emulator_host, patience)
         self._attempts = attempts
         self._jitter = jitter
         self._sleep = sleep

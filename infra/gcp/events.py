@@ -9,7 +9,7 @@ from google.api_core import exceptions
 
 from infra.delivery_rules import check_message
 from infra.gcp.clients import Once, open_channel
-from infra.gcp.failures import CALL_SECONDS, as_our_errors, briefly
+from infra.gcp.failures import CALL_SECONDS, PATIENCE_SECONDS, as_our_errors, repeated
 from shared.errors import Rejected
 from shared.ports import Fields
 
@@ -21,12 +21,19 @@ class PubSubEvents:
 
     One call a message, which returns when Pub/Sub has kept it: a function may be frozen as soon
     as it has answered, so nothing is left to be sent in the background. A call that fails on the
-    way is repeated for ten seconds, then RetryLater; a repeat can make two messages of one.
+    way is repeated for ``patience`` seconds, then RetryLater; that can make two messages of one.
     """
 
-    def __init__(self, project: str, *, emulator_host: str | None = None) -> None:
+    def __init__(
+        self,
+        project: str,
+        *,
+        emulator_host: str | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._project = project
         self._emulator_host = emulator_host
+        self._repeated = repeated(patience)
         self._client = Once(self._connect)
 
     def close(self) -> None:
@@ -43,7 +50,7 @@ class PubSubEvents:
         request = {"topic": f"projects/{self._project}/topics/{topic}", "messages": [message]}
         with as_our_errors(_SERVICE):
             try:
-                briefly()(self._client().publish)(request, retry=None, timeout=CALL_SECONDS)
+                self._repeated(self._client().publish)(request, retry=None, timeout=CALL_SECONDS)
             except exceptions.NotFound as error:
                 raise Rejected(
                     f"There is no topic {topic!r} in project {self._project}.",

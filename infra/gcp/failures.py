@@ -30,9 +30,12 @@ _BRIEFLY = retry.if_exception_type(
 CALL_SECONDS = 30.0
 """How long one call may take. The longest are commits of 10 MiB."""
 
+PATIENCE_SECONDS = 10.0
+"""How long a call that failed on the way is repeated: people and functions wait for it."""
 
-def briefly(seconds: float = 10.0) -> retry.Retry:
-    """Repeats of what failed on the way, for as long as somebody can be kept waiting."""
+
+def repeated(seconds: float) -> retry.Retry:
+    """Repeats of what failed on the way or found a lock, with growing pauses."""
     return retry.Retry(_BRIEFLY, initial=0.1, maximum=2.0, multiplier=2.0, timeout=seconds)
 
 

@@ -14,7 +14,7 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 
 from infra.document_rules import check_batch, split_path
 from infra.gcp.clients import Once, open_channel
-from infra.gcp.failures import CALL_SECONDS, as_our_errors, briefly
+from infra.gcp.failures import CALL_SECONDS, as_our_errors, repeated
 from infra.gcp.firestore_queries import structured
 from infra.gcp.firestore_values import Place
 from shared.errors import Conflict, Rejected
@@ -41,9 +41,10 @@ class Reading:
 class FirestoreCalls:
     """One method a call. Google's errors come out as ours, unless said otherwise."""
 
-    def __init__(self, place: Place, emulator_host: str | None) -> None:
+    def __init__(self, place: Place, emulator_host: str | None, patience: float) -> None:
         self.place = place
         self._emulator_host = emulator_host
+        self._repeated = repeated(patience)
         self._client = Once(self._connect)
         # Google's client derives this from the URL of the other calls, but not of Listen.
         self._options: dict[str, Any] = {
@@ -61,7 +62,7 @@ class FirestoreCalls:
         """Documents at one moment."""
         request = self._batch_get(paths)
         with as_our_errors(SERVICE):
-            return briefly()(self._read)(request)
+            return self._repeated(self._read)(request)
 
     def read_in(self, path: str, transaction: bytes, retry_of: bytes) -> Reading:
         """A document within a transaction, which an empty id begins. Raises Google's errors."""
@@ -76,12 +77,12 @@ class FirestoreCalls:
         """The documents of a query and one more, if there is one."""
         request = _RunQuery(parent=self.place.root, structured_query=structured(query, self.place))
         with as_our_errors(SERVICE), _unprepared(query):
-            return briefly()(self._run)(request)
+            return self._repeated(self._run)(request)
 
     def commit(self, writes: Sequence[Write]) -> None:
         request = self._commit_request(writes)
         with as_our_errors(SERVICE), _conditions(writes):
-            briefly()(self._commit)(request)
+            self._repeated(self._commit)(request)
 
     def commit_in(self, writes: Sequence[Write], transaction: bytes) -> None:
         """End a transaction. Raises Google's errors but for conditions that do not hold."""

@@ -76,8 +76,8 @@ class FirestoreWatch:
     def _follow(self) -> None:
         """Report what one stream brings until it ends."""
         ended = threading.Event()
-        self._stream = self._calls.listen(self._requests(ended))
         try:
+            self._stream = self._calls.listen(self._requests(ended))
             if self._closed.is_set():
                 self._stream.cancel()
             self._report(map(types.ListenResponse.pb, self._stream))

@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from infra.clock import Clock
 from infra.delivery_rules import CALL_DEADLINE, check_task
 from infra.gcp.clients import Once, open_channel
-from infra.gcp.failures import CALL_SECONDS, as_our_errors, briefly
+from infra.gcp.failures import CALL_SECONDS, PATIENCE_SECONDS, as_our_errors, repeated
 from shared.errors import Rejected
 from shared.ports import Queue, Task
 
@@ -23,8 +23,8 @@ class CloudTasks:
     """The port ``Tasks`` on the queues ``{queue_prefix}{queue}`` of a project and region.
 
     A task is a POST to ``function_url`` with ``{function}`` filled in, and carries an OIDC token
-    of ``service_account`` for that URL. A call that fails on the way is repeated for ten seconds,
-    then RetryLater. ``add`` may say False for a task of its own that an earlier try has added.
+    of ``service_account`` for that URL. A call that fails on the way is repeated for ``patience``
+    seconds, then RetryLater. ``add`` may say False for a task of its own that an earlier try has added.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class CloudTasks:
         now: Clock,
         queue_prefix: str = "",
         emulator_host: str | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         if "{function}" not in function_url:
             raise Rejected("FUNCTION_URL lacks {function}, the place of the function's name.")
@@ -48,6 +49,7 @@ class CloudTasks:
         self._service_account = service_account
         self._now = now
         self._emulator_host = emulator_host
+        self._repeated = repeated(patience)
         self._client = Once(self._connect)
         self._statistics = Once(self._connect_statistics)
 
@@ -62,7 +64,9 @@ class CloudTasks:
         request = self._request(task, check_task(task, QUEUES, now), now)
         with as_our_errors(_SERVICE):
             try:
-                briefly()(self._client().create_task)(request, retry=None, timeout=CALL_SECONDS)
+                self._repeated(self._client().create_task)(
+                    request, retry=None, timeout=CALL_SECONDS
+                )
             except exceptions.AlreadyExists:
                 return False
             except exceptions.NotFound as error:
@@ -76,7 +80,7 @@ class CloudTasks:
         """How many tasks of each queue have not ended, as Cloud Tasks estimates it."""
         request = {"parent": self._parent, "read_mask": "name,stats", "page_size": 1000}
         with as_our_errors(_SERVICE):
-            found = briefly()(self._statistics().list_queues)(
+            found = self._repeated(self._statistics().list_queues)(
                 request, retry=None, timeout=CALL_SECONDS
             )
             counts = {queue.name: queue.stats.tasks_count for queue in found}

@@ -489,11 +489,13 @@ class Queries:
         "query",
         [
             Query(""), Query("c/a"), Query("c", limit=0), Query("c", order_by=""),
-            Query("c", descending=True), Query("c", order_by="body"), Query("c", order_by="__name__"),
+            Query("c", descending=True), Query("c", order_by="body"),
+            Query("c", order_by="__name__"), Query("c", where=(("body", "==", "a"),)),
             Query("c", order_by="v."), Query("c", order_by="v'); DROP TABLE documents; --"),
             Query("c", where=(("v w", "==", 1),)), Query("c", where=(("v", "==", {}),)),
             Query("c", where=(("v", "!=", 1),)),  # type: ignore[arg-type]
-            Query("c", where=(("v", "<", None),)), Query("c", where=(("v", "in", 1),)),
+            Query("c", where=(("v", "<", None),), order_by="v"), Query("c", where=(("v", "<", 1),)),
+            Query("c", where=(("v", ">", 1),), order_by="w"), Query("c", where=(("v", "in", 1),)),
             Query("c", where=(("v", "in", []),)), Query("c", where=(("v", "in", [None]),)),
             Query("c", where=(("v", "in", list(range(31))),)), Query("c", after="nonsense"),
             Query("c", where=(("v", "==", float("nan")),)), Query("c", after="W10="),

@@ -21,7 +21,19 @@ def _sqlite(directory: Path) -> Iterator[TasksBench]:
         yield SqliteBench(directory / "queue.sqlite", receiving)
 
 
-BENCHES: dict[str, Callable[[Path], AbstractContextManager[TasksBench]]] = {"sqlite": _sqlite}
+@contextmanager
+def _cloud_tasks(directory: Path) -> Iterator[TasksBench]:
+    # Imported here, so that nobody waits for Google's library in vain.
+    from tests.support.cloud_tasks_bench import cloud_tasks_bench
+
+    with receiver() as receiving, cloud_tasks_bench(directory / "tasks", receiving) as opened:
+        yield opened
+
+
+BENCHES: dict[str, Callable[[Path], AbstractContextManager[TasksBench]]] = {
+    "sqlite": _sqlite,
+    "cloud-tasks": _cloud_tasks,
+}
 
 
 @pytest.fixture(params=BENCHES)

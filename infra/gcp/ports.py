@@ -1,0 +1,46 @@
+"""The ports on Google Cloud, from settings. Nothing is connected before it is used."""
+
+from __future__ import annotations
+
+from infra.clock import Clock
+from infra.gcp.documents import FirestoreDocuments
+from infra.gcp.events import PubSubEvents
+from infra.gcp.tasks import CloudTasks
+from shared.errors import Rejected
+from shared.settings import Settings
+
+
+def documents(settings: Settings) -> FirestoreDocuments:
+    """Raises Rejected, as the others do, naming the variable that is missing."""
+    return FirestoreDocuments(
+        _set(settings, "google_cloud_project"),
+        settings.firestore_database,
+        emulator_host=settings.firestore_emulator_host,
+    )
+
+
+def events(settings: Settings) -> PubSubEvents:
+    return PubSubEvents(
+        _set(settings, "google_cloud_project"), emulator_host=settings.pubsub_emulator_host
+    )
+
+
+def tasks(settings: Settings, now: Clock) -> CloudTasks:
+    project, location = _set(settings, "google_cloud_project"), settings.google_cloud_location
+    return CloudTasks(
+        project,
+        location,
+        function_url=settings.function_url
+        or f"https://{location}-{project}.cloudfunctions.net/{{function}}",
+        service_account=_set(settings, "tasks_service_account"),
+        now=now,
+        queue_prefix=settings.tasks_queue_prefix,
+        emulator_host=settings.cloud_tasks_emulator_host,
+    )
+
+
+def _set(settings: Settings, name: str) -> str:
+    value: str | None = getattr(settings, name)
+    if value is None:
+        raise Rejected(f"BACKEND=gcp needs {name.upper()}.", details={"variable": name.upper()})
+    return value
