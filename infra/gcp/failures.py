@@ -11,14 +11,12 @@ from google.auth import exceptions as auth_exceptions
 from shared.errors import Conflict, LeaderboardError, Rejected, RetryLater
 
 _PASSING = (
-    exceptions.ServerError,  # 500 to 504: internal, unavailable, deadline exceeded
     exceptions.Aborted,
     exceptions.TooManyRequests,  # quota, or a limit of an emulator
     exceptions.Cancelled,
     # A role that was just granted takes minutes to reach everywhere.
     exceptions.Forbidden,
     exceptions.Unauthenticated,
-    exceptions.RetryError,
     auth_exceptions.TransportError,
     auth_exceptions.RefreshError,
 )
@@ -50,6 +48,8 @@ def as_our_errors(service: str) -> Iterator[None]:
 
 def ours(error: Exception, service: str) -> LeaderboardError:
     """What an error of Google's means to a caller."""
+    if isinstance(error, exceptions.RetryError) and isinstance(error.cause, Exception):
+        return ours(error.cause, service)
     details = {"service": service, "reason": type(error).__name__}
     if isinstance(error, auth_exceptions.DefaultCredentialsError):
         return Rejected(
@@ -59,7 +59,8 @@ def ours(error: Exception, service: str) -> LeaderboardError:
         )
     if isinstance(error, _CHANGED):
         return Conflict(f"{service}: {_said(error)}", details=details)
-    if isinstance(error, _PASSING) or not isinstance(error, exceptions.ClientError):
+    lasting = (exceptions.ClientError, exceptions.MethodNotImplemented)
+    if isinstance(error, _PASSING) or not isinstance(error, lasting):
         return RetryLater(f"{service} cannot do this now: {_said(error)}", details=details)
     return Rejected(f"{service} refuses this: {_said(error)}", details=details)
 

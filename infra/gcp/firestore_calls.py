@@ -100,8 +100,10 @@ class FirestoreCalls:
             return
 
     def listen(self, requests: Iterator[Any]) -> Any:
-        """The stream of changes. Raises Google's errors."""
-        return self._client().listen(requests=requests, **self._options | {"timeout": None})
+        """The stream of changes, before its first answer. It raises ``grpc.RpcError``."""
+        # Google's client waits for the first answer, and then nobody could close a silent stream.
+        transport: Any = self._client().transport
+        return transport.listen(requests, metadata=self._options["metadata"])
 
     def _connect(self) -> FirestoreClient:
         if self._emulator_host is None:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import grpc
 import structlog
-from google.api_core import exceptions
 from google.auth import exceptions as auth_exceptions
 from google.cloud.firestore_v1 import types
 
@@ -67,7 +67,7 @@ class FirestoreWatch:
             before = self._resume
             try:
                 self._follow()
-            except (exceptions.GoogleAPIError, auth_exceptions.GoogleAuthError) as error:
+            except (grpc.RpcError, auth_exceptions.GoogleAuthError) as error:
                 if not self._closed.is_set():
                     _log.warning("watch_interrupted", of=self._collection, reason=repr(error))
             went_well = self._resume != before

@@ -24,7 +24,8 @@ class CloudTasks:
 
     A task is a POST to ``function_url`` with ``{function}`` filled in, and carries an OIDC token
     of ``service_account`` for that URL. A call that fails on the way is repeated for ``patience``
-    seconds, then RetryLater. ``add`` may say False for a task of its own that an earlier try has added.
+    seconds, then RetryLater. ``add`` may say False for a task that
+    its own earlier try has added.
     """
 
     def __init__(

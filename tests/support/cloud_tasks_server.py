@@ -69,7 +69,7 @@ class HttpQueue:
 
 
 class CloudTasksServer:
-    """Listens on loopback until ``stop``. A Dispatcher takes its lanes like those of SqliteTasks."""
+    """Listens on loopback until ``stop``. A Dispatcher delivers its lanes."""
 
     def __init__(self, parent: str, store: DeliveryStore, prefix: str = "") -> None:
         self.lanes = tuple(map(HttpQueue, QUEUES))
