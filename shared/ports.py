@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
@@ -157,8 +157,25 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one run of a statement may cost, and the id under which the warehouse knows the run.
+
+    A second run under an id that is known attaches to the first. A run that would be billed more
+    than ``max_bytes`` is refused before it starts (BudgetRefused). ``job`` is for whom it runs.
+    """
+
+    id: str
+    max_bytes: int
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """What a statement cost: the row of the cost ledger."""
+    """What a run of a statement cost, by the warehouse's own books. Times in milliseconds.
+
+    ``id`` is that of its allowance, None for a run without one. ``done`` is False while it runs,
+    and may still be billed; a run that failed is done, and was billed what it says.
+    """
 
     statement: str
     started_at: datetime
@@ -168,6 +185,9 @@ class Usage:
     bytes_billed: int
     cache_hit: bool = False
     job: str | None = None
+    id: str | None = None
+    slot_ms: int = 0
+    done: bool = True
 
 
 class Warehouse(Protocol):
@@ -190,6 +210,8 @@ class Warehouse(Protocol):
         dataset: Dataset,
         unit: str,
         about: Fields,
+        *,
+        allowance: Allowance | None = None,
     ) -> Unit:
         """Put the rows of a statement in place of a unit, without moving them through here."""
         ...
@@ -207,13 +229,107 @@ class Warehouse(Protocol):
         ...
 
     def query(
-        self, statement: str, parameters: Mapping[str, Parameter], *, job: str | None = None
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        allowance: Allowance | None = None,
     ) -> pa.Table:
         """Rows of ``shared/sql/<statement>.sql`` with its named parameters."""
         ...
 
+    def estimate(self, statement: str, parameters: Mapping[str, Parameter]) -> int:
+        """The most bytes that a run of the statement could be billed now. Free of charge."""
+        ...
+
+    def usage(self, id_: str) -> Usage | None:
+        """What became of the run with that allowance's id, None if the warehouse never saw it."""
+        ...
+
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
-        """What statements cost, newest first."""
+        """What statements cost by the warehouse's own books, newest first."""
+        ...
+
+
+# --- the public archive -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTable:
+    """A table of the public archive: ``day.YYYYMMDD`` or ``month.YYYYMM``, its days inclusive.
+
+    It holds what was crawled on those days, which may have happened on the day before.
+    """
+
+    name: str
+    first: date
+    last: date
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Repositories: by id, or by name (lower case) where the id is not known yet."""
+
+    repo_ids: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What was taken from an archive table: its rows, the hours that have any, the last event."""
+
+    table: str
+    rows: int
+    hours: tuple[datetime, ...]
+    last_at: datetime | None
+
+
+class Archive(Protocol):
+    """The public archive, and the store of slim events of all repositories that is made from it.
+
+    Everything that reads bytes names an allowance; with the id of a run that was started before,
+    it attaches to that run. Each call may be repeated.
+    """
+
+    def tables(self, first: date, last: date) -> tuple[ArchiveTable, ...]:
+        """The day and month tables that lie within these days whole, by name. Free of charge."""
+        ...
+
+    def extraction_bytes(self, table: ArchiveTable) -> int:
+        """The bytes that extracting the table would be billed, by a dry run. Free of charge."""
+        ...
+
+    def extract(self, table: ArchiveTable, allowance: Allowance) -> Extraction:
+        """Put the slim events of all repositories in that table in place of its days' partitions.
+
+        Raises RetryLater while the run goes on longer than one call should wait.
+        """
+        ...
+
+    def gathering_bytes(
+        self, of: Selection, first: date, last: date, table: ArchiveTable | None
+    ) -> int:
+        """The most bytes that ``gather`` would be billed, by a dry run. Free of charge."""
+        ...
+
+    def gather(
+        self,
+        unit: str,
+        of: Selection,
+        first: date,
+        last: date,
+        table: ArchiveTable | None,
+        about: Fields,
+        allowance: Allowance,
+    ) -> Unit:
+        """Put the slim events of some repositories and days in place of a unit of EVENTS.
+
+        They are read from the store of extracted days, or, where ``table`` is given, from that
+        archive table itself. To ``about`` are added ``claims``, ``hours``, ``last_at``, ``broken``
+        and ``before_2015`` as ``shared.coverage.captured`` reads them, measured over the events of
+        all repositories in those days. Raises RetryLater like ``extract``.
+        """
         ...
 
 
