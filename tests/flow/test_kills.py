@@ -22,6 +22,7 @@ from shared import auth, repositories
 from shared.context import SYSTEM
 from tests.support import killing
 from tests.support.by_hand import by_hand, deliver_all
+from tests.support.copies import copy_data
 from tests.support.fast_folder import fast_folder
 from tests.support.kill_runs import (
     BOARDS,
@@ -178,7 +179,7 @@ def test_the_server_as_it_is_started_survives_its_worker_being_killed(
     """Every few calls, on one server that loads everything anew, on one data directory."""
     folder = place / "one-server"
     start = undisturbed.legs[0].start
-    shutil.copytree(start.folder, folder / "data")
+    copy_data(start.folder, folder / "data")
     services = open_services(folder / "data")
     file = folder / "plan.json"
     plan_of(folder, 0, "before").put(file)

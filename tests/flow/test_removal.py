@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +16,7 @@ from shared.jobs import RepositoryStatus
 from shared.recalculation import request_global
 from shared.tables import Dataset
 from tests.support.by_hand import HandQueue, by_hand, deliver, deliver_all
+from tests.support.copies import copy_data
 from tests.support.fast_folder import fast_folder
 from tests.support.lines import ENGINE, WHEELS, Repo, changed
 from tests.support.manual_clock import ManualClock
@@ -55,7 +55,7 @@ def starts() -> Iterator[Starts]:
         ingest(services, folder / "files", {"events.json.gz": LINES})
         register(services, queue, WHEELS)
         alone = receipts(services)
-        shutil.copytree(folder / "wheels", folder / "both")
+        copy_data(folder / "wheels", folder / "both")
         services, queue = by_hand(open_services(folder / "both", ManualClock()))
         register(services, queue, ENGINE)
         yield Starts(folder / "wheels", alone, folder / "both", receipts(services))
@@ -63,7 +63,7 @@ def starts() -> Iterator[Starts]:
 
 def from_start(start: Path, folder: Path) -> tuple[Services, HandQueue]:
     """Services on a copy of a start."""
-    shutil.copytree(start, folder / "data")
+    copy_data(start, folder / "data")
     return by_hand(open_services(folder / "data", ManualClock()))
 
 

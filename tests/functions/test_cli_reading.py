@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from infra.services import build
 from shared.ports import Write
 from shared.settings import Settings
 from tests.support.command_line import ENGINE_NAME, answer, command, filled_once
+from tests.support.copies import copy_data
 from tests.support.lines import ANA
 
 
@@ -132,7 +132,7 @@ def test_a_receipt_that_does_not_hold_any_more_ends_with_1_and_says_why(
     data: Path, tmp_path: Path
 ) -> None:
     changed = tmp_path / "changed"
-    shutil.copytree(data, changed)
+    copy_data(data, changed)
     services = build(Settings(data_dir=changed))
     services.documents.write([Write("state/account_classes", {str(ANA.id): "bot"})])
     result = command(changed, "verify", ENGINE_NAME)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +24,14 @@ from tests.support.command_line import (
     server,
     write_archive,
 )
+from tests.support.copies import copy_data
 from tests.support.lines import CLEO, day, push, write_gz
 
 
 @pytest.fixture
 def data(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path / "data"
-    shutil.copytree(filled_once(tmp_path_factory), copy)
+    copy_data(filled_once(tmp_path_factory), copy)
     return copy
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from infra.local.tasks import QUEUES, SqliteTasks
 from shared import job_steps
 from shared.context import Services
 from tests.support import killing, preloaded_server
+from tests.support.copies import copy_data
 from tests.support.eventually import eventually
 from tests.support.killing import KillPlan, Side
 from tests.support.scenario import Receipts as Receipts
@@ -85,7 +85,7 @@ class Workers:
     def run(self, start: Start, folder: Path, at: int = 0, side: Side = "before") -> Ended:
         """See everything through in a copy of the start's directory, ``folder/data``."""
         data = folder / "data"
-        shutil.copytree(start.folder, data)
+        copy_data(start.folder, data)
         plan_of(folder, at, side).put(self._plan)
         services = open_services(data)
         with _dispatching(data, start, self._url) as dispatcher:
