@@ -53,6 +53,7 @@ def _local(settings: Settings, clock: Clock) -> Services:
         ),
         tasks=SqliteTasks(store),
         events=SqliteEvents(store),
+        archive=None,
         boards=BoardReader(documents, now=clock),
         publisher=Publisher(documents, now=clock, keep=settings.keep_generations),
         now=clock,

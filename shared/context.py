@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.board_reading import BoardReader
-from shared.ports import Documents, Events, Tasks, Warehouse
+from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
 
@@ -16,7 +16,7 @@ from shared.settings import Settings
 class Services:
     """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
 
-    ``now`` gives aware UTC; ``new_id`` a unique lower-case id that sorts by time; ``jitter`` a
+    ``archive`` is None where files are ingested instead. ``now`` gives aware UTC; ``new_id`` a unique lower-case id that sorts by time; ``jitter`` a
     number in [0, 1).
     """
 
@@ -25,6 +25,7 @@ class Services:
     warehouse: Warehouse
     tasks: Tasks
     events: Events
+    archive: Archive | None
     boards: BoardReader
     publisher: Publisher
     now: Callable[[], datetime]

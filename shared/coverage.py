@@ -53,8 +53,10 @@ class Captured:
         return min(self.hours, default=None)
 
 
-def captured(units: Iterable[Unit]) -> Captured:
+def captured(units: Iterable[Unit], number: int | None = None) -> Captured:
     """What the event units cover together, from what their writers noted of them.
+
+    With the ``number`` of a repository's registration, what they cover of it.
 
     A file named by its hour covers that hour if it has a valid row; any other file covers the
     days, within its first and last hour, of which it has rows: a day without any is a hole.
@@ -64,6 +66,8 @@ def captured(units: Iterable[Unit]) -> Captured:
     latest: datetime | None = None
     broken = refused = 0
     for unit in units:
+        if number is not None and not covers(unit, number):
+            continue
         about: dict[str, Any] = dict(unit.about)
         broken += sum(about["broken"].values())
         refused += about["before_2015"]
@@ -74,6 +78,30 @@ def captured(units: Iterable[Unit]) -> Captured:
     return Captured(
         frozenset(hours), None if latest is None else _next_hour(latest), broken, refused
     )
+
+
+def captured_of_each(units: Sequence[Unit], numbers: Iterable[int]) -> dict[int, Captured]:
+    """What is covered of each of some repositories, by their numbers of registration."""
+    found: dict[int, Captured] = {}
+    same: dict[tuple[bool, ...], Captured] = {}
+    for number in numbers:
+        which = tuple(covers(unit, number) for unit in units)
+        if which not in same:
+            same[which] = captured(units, number)
+        found[number] = same[which]
+    return found
+
+
+def covers(unit: Unit, number: int) -> bool:
+    """True if the unit holds the events of the repository with that number of registration.
+
+    Units of archive files hold everybody's (see ``shared/gathered.py`` for the others).
+    """
+    if "registered" not in unit.about:
+        return True
+    about: dict[str, Any] = dict(unit.about)
+    after, until = about["registered"]
+    return bool(after < number <= until)
 
 
 def _covered(about: dict[str, Any]) -> set[datetime]:

@@ -23,7 +23,7 @@ from shared.board_reading import BoardReader, Selection, Slice
 from shared.boards import Head, Movement, Row, pointer_path
 from shared.canonical import fingerprint
 from shared.context import Services
-from shared.coverage import HOUR, Coverage, captured, measure, together
+from shared.coverage import HOUR, Captured, Coverage, captured_of_each, measure, together
 from shared.errors import NotFound, Rejected, RetryLater
 from shared.models import ARCHIVE_BEGINS, Window, iso, parse_time
 from shared.ports import Document, Parameter, Unit
@@ -244,18 +244,22 @@ def _facts(services: Services, basis: _Basis, unit: Unit) -> tuple[int, str, str
 def _coverage(services: Services, basis: _Basis) -> Coverage:
     """What is known of the range: of hours that a repository's scrape came too early for, nothing.
 
-    Repositories scraped up to the same time are measured together.
+    Repositories of which the same is known are measured together.
     """
-    held = captured(services.warehouse.units(Dataset.EVENTS))
+    numbers = {unit.name: int(str(unit.about["number"])) for unit in basis.units}
+    each = captured_of_each(services.warehouse.units(Dataset.EVENTS), numbers.values())
     start, end = window_text(basis.window)
     # The hours that the range touches: one that lies within an hour is as complete as that hour.
     last = basis.window.end - timedelta(microseconds=1)
     touched = replace(basis.window, end=last.replace(minute=0, second=0, microsecond=0) + HOUR)
+    alike: dict[tuple[datetime, Captured], list[Unit]] = {}
+    for unit in basis.units:
+        held, as_of = each[numbers[unit.name]], _as_of(unit)
+        known = frozenset(hour for hour in held.hours if hour < as_of)
+        alike.setdefault((as_of, replace(held, hours=known)), []).append(unit)
     parts: list[Coverage] = []
-    for as_of in sorted({_as_of(unit) for unit in basis.units}):
-        alike = [unit for unit in basis.units if _as_of(unit) == as_of]
-        until = replace(held, hours=frozenset(hour for hour in held.hours if hour < as_of))
-        part = measure(touched, until, _gaps(services, alike, basis.window))
+    for (as_of, held), units in sorted(alike.items(), key=lambda found: found[0][0]):
+        part = measure(touched, held, _gaps(services, units, basis.window))
         parts.append(part.model_copy(update={"captured_until": iso(as_of)}))
     return together(parts).model_copy(update={"start": start, "end": end})
 

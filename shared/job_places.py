@@ -10,10 +10,15 @@ from shared.jobs import Job, Stage
 from shared.models import iso, parse_time
 from shared.ports import Document, Transaction, Write
 
-PLACES: Mapping[Stage, str] = {Stage.SCRAPE: "state/scrapes", Stage.GLOBAL: "state/globals"}
+PLACES: Mapping[Stage, str] = {
+    Stage.CAPTURE: "state/captures",
+    Stage.SCRAPE: "state/scrapes",
+    Stage.GLOBAL: "state/globals",
+}
 """Stages of which few run at once, and the document that says who does.
 
-Scrapes are few for the services they read from. The global boards are made by one job at a time,
+Scrapes are few for the services they read from. The archive is read by one job at a time, for all
+repositories that wait: the next one finds it done. The global boards are made by one job at a time,
 or a slow one would publish older facts over the newer ones of another.
 """
 

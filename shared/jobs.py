@@ -76,12 +76,14 @@ class JobType(StrEnum):
 class Stage(StrEnum):
     """The steps of jobs, and the functions that carry them out (see ``FUNCTIONS``)."""
 
+    CAPTURE = "capture"
     SCRAPE = "scrape"
     BOARDS = "boards"
     GLOBAL = "global"
 
 
 FUNCTIONS: Mapping[Stage, str] = {
+    Stage.CAPTURE: "scrape_repository",
     Stage.SCRAPE: "scrape_repository",
     Stage.BOARDS: "recalculate_board",
     Stage.GLOBAL: "recalculate_board",

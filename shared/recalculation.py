@@ -95,9 +95,11 @@ def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
     for _ in range(3):
         contributions = _unit(services, Dataset.CONTRIBUTIONS, repo_id)
         as_of = parse_time(str(contributions.about["as_of"]))
-        held = captured(services.warehouse.units(Dataset.EVENTS))
+        number = contributions.about["number"]
+        held = captured(services.warehouse.units(Dataset.EVENTS), int(str(number)))
         about: dict[str, Json] = {
             "repo_id": repo_id,
+            "number": number,
             "as_of": iso(as_of),
             "contributions": contributions.digest,
             "captured": fingerprint([iso(hour) for hour in sorted(held.hours)]),

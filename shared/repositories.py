@@ -25,13 +25,15 @@ class Repository(BaseModel):
     """A registered repository as it is stored. Times are RFC 3339 texts in UTC.
 
     ``github_id`` is unknown until the first scrape; ``name`` is then its latest name.
-    ``latest_data_at`` is the as-of time of what is stored.
+    ``latest_data_at`` is the as-of time of what is stored. ``number`` counts registrations: who
+    is registered anew has another.
     """
 
     model_config = ConfigDict(frozen=True)
 
     key: str
     name: str
+    number: int
     github_id: int | None = None
     status: RepositoryStatus = RepositoryStatus.PENDING
     registered_at: str
@@ -46,6 +48,10 @@ class Repository(BaseModel):
     def registered_as(self) -> RepositoryName:
         """The name that finds it here, in lower case. Its latest name may be another."""
         return RepositoryName(*self.key.split("~", 1))
+
+
+_COUNT = "state/registrations"
+"""How many repositories were ever registered."""
 
 
 def unit_name(repo_id: int) -> str:
@@ -87,22 +93,26 @@ def register(services: Services, name: RepositoryName, caller: Caller) -> Regist
         services,
         caller,
         JobType.FULL_SCRAPE,
-        Stage.SCRAPE,
+        _first_stage(services),
         "high",
         repository=(name.full, name.key),
-    )
-    repository = Repository(
-        key=name.key,
-        name=name.full,
-        registered_at=iso(services.now()),
-        registered_by=caller.actor,
-        active_job=job.id,
     )
 
     def add(transaction: Transaction) -> Registered:
         found = transaction.get(f"repositories/{name.key}")
         if found is not None:
             return Registered(read(found), None, created=False)
+        counted = transaction.get(_COUNT)
+        number = 1 + (int(str(counted.fields["registered"])) if counted else 0)
+        repository = Repository(
+            key=name.key,
+            name=name.full,
+            number=number,
+            registered_at=iso(services.now()),
+            registered_by=caller.actor,
+            active_job=job.id,
+        )
+        transaction.write(Write(_COUNT, {"registered": number}))
         transaction.write(stored(repository))
         transaction.write(jobs.stored(job))
         transaction.write(
@@ -137,7 +147,7 @@ def request_scrape(
     Raises NotFound, Conflict for a disabled repository.
     """
     type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
-    job = jobs.new(services, caller, type_, Stage.SCRAPE, queue, repository=(name.full, name.key))
+    job = jobs.new(services, caller, type_, _first_stage(services), queue, repository=(name.full, name.key))
 
     def ask(transaction: Transaction) -> tuple[Job, bool]:
         document = transaction.get(f"repositories/{name.key}")
@@ -172,6 +182,11 @@ def request_scrape(
         jobs.dispatch(services, asked)
         log.info("scrape_job_created", repository=asked.repository, job_id=asked.id)
     return asked, created
+
+
+def _first_stage(services: Services) -> Stage:
+    """A scrape begins with the archive where there is one to read from."""
+    return Stage.SCRAPE if services.archive is None else Stage.CAPTURE
 
 
 def remove(services: Services, name: RepositoryName, caller: Caller) -> Repository:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from shared import job_steps, repositories
+from shared import job_steps, jobs, repositories
 from shared.context import Services
 from shared.coverage import captured
 from shared.errors import NotFound
-from shared.jobs import Job, RepositoryStatus, Stage
+from shared.jobs import Job, RepositoryStatus, Stage, State
 from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
 from shared.ports import Fields, Json, Transaction
@@ -20,9 +20,9 @@ log = structlog.get_logger()
 
 def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
     """The step of stage SCRAPE. Raises NotFound if nothing captured is of that repository."""
-    repository = _begin(services, job)
+    repository = begin(services, job)
     log.info("scrape_started")
-    held = captured(services.warehouse.units(Dataset.EVENTS))
+    held = captured(services.warehouse.units(Dataset.EVENTS), repository.number)
     repo_id = repository.github_id or _find(services, repository)
     if held.as_of is None or repo_id is None:
         raise NotFound(
@@ -38,7 +38,12 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
         {"repo_ids": [repo_id]},
         Dataset.CONTRIBUTIONS,
         unit_name(repo_id),
-        {"repo_id": repo_id, "as_of": iso(held.as_of), "source": "archive"},
+        {
+            "repo_id": repo_id,
+            "number": repository.number,
+            "as_of": iso(held.as_of),
+            "source": "archive",
+        },
     )
     name = services.warehouse.query("latest_repository_names", {"repo_ids": [repo_id]})
     _note(
@@ -55,12 +60,16 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
 
 
 def announce(services: Services, job: Job | None) -> None:
-    """After the step: tell those who wait for the contributions."""
-    if job is not None and job.stage is Stage.BOARDS:
+    """After the step: go on, or tell those who wait for the contributions."""
+    if job is None or job.state is not State.RUNNING:
+        return
+    if job.stage is Stage.BOARDS:
         services.events.publish(SCRAPED, {"job_id": job.id}, {})
+    else:
+        jobs.dispatch(services, job)
 
 
-def _begin(services: Services, job: Job) -> Repository:
+def begin(services: Services, job: Job) -> Repository:
     """The job's repository, now SCRAPING. Raises NotFound if it was removed meanwhile.
 
     Registered anew it has another job, which sees to it.
