@@ -12,8 +12,12 @@ from pathlib import Path
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
 from shared.board_reading import BoardReader
+from shared.budget import Budget
 from shared.context import Services
 from shared.errors import Rejected
+from shared.limits import limits_of
+from shared.metering import MeteredWarehouse
+from shared.ports import Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
 
@@ -45,17 +49,22 @@ def _local(settings: Settings, clock: Clock) -> Services:
     make_data_folder(settings.data_dir)
     store = DeliveryStore(settings.data_dir / "queues.sqlite", clock)
     documents = SqliteDocuments(settings.data_dir / "documents.sqlite")
+    budget = Budget(documents, settings, clock)
+    warehouse: Warehouse = LocalWarehouse(
+        settings.data_dir / "warehouse", now=clock, memory_mb=settings.query_memory_mb
+    )
+    if limits_of(settings).metered:
+        warehouse = MeteredWarehouse(warehouse, budget, new_id)
     return Services(
         settings=settings,
         documents=documents,
-        warehouse=LocalWarehouse(
-            settings.data_dir / "warehouse", now=clock, memory_mb=settings.query_memory_mb
-        ),
+        warehouse=warehouse,
         tasks=SqliteTasks(store),
         events=SqliteEvents(store),
         archive=None,
         boards=BoardReader(documents, now=clock),
         publisher=Publisher(documents, now=clock, keep=settings.keep_generations),
+        budget=budget,
         now=clock,
         new_id=new_id,
         jitter=random.random,

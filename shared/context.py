@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.board_reading import BoardReader
+from shared.budget import Budget
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
@@ -28,6 +29,7 @@ class Services:
     archive: Archive | None
     boards: BoardReader
     publisher: Publisher
+    budget: Budget
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

@@ -81,6 +81,13 @@ class RetryLater(LeaderboardError):
         self.not_before = not_before
 
 
+class BudgetWaits(RetryLater):
+    """It does not fit into what is left of the budget. ``not_before`` is when that is renewed."""
+
+    code = "waits_for_budget"
+    severity = Severity.LOW
+
+
 class BudgetRefused(LeaderboardError):
     """Dearer than the whole limit: it can never fit. Raise the limit or narrow the work."""
 

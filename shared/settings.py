@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +44,26 @@ class Settings(BaseModel):
     stale_after_hours: int = Field(default=24, ge=1)
     max_concurrent_scrapes: int = Field(default=3, ge=1)
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
+
+    budget_daily_usd: Decimal = Field(
+        default=Decimal(5), ge=0, le=1_000_000, decimal_places=6,
+        description="most that the warehouse may cost a day (UTC)",
+    )  # fmt: skip
+    budget_monthly_usd: Decimal = Field(
+        default=Decimal(50), ge=0, le=1_000_000, decimal_places=6,
+        description="most that the warehouse may cost a month (UTC)",
+    )  # fmt: skip
+    budget_warning_percent: int = Field(
+        default=80, ge=1, le=100, description="share of a limit from which on a warning is logged"
+    )
+    price_per_tib_usd: Decimal | None = Field(
+        default=None, ge=0, le=1_000_000, decimal_places=6,
+        description="what a TiB read costs; 0: nothing is metered; unset: 6.25 on gcp, else 0",
+    )  # fmt: skip
+    free_tib_per_month: Decimal = Field(
+        default=Decimal(0), ge=0, le=10_000, decimal_places=3,
+        description="what a billing account has free and nobody else uses",
+    )  # fmt: skip
 
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
     google_cloud_location: str = Field(

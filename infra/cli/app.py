@@ -24,6 +24,7 @@ from infra.local.warehouse import LocalWarehouse
 from infra.services import build, make_data_folder
 from shared.context import Caller, Services
 from shared.errors import LeaderboardError, Rejected
+from shared.metering import unmetered
 from shared.settings import Settings
 
 Command = Callable[..., None]
@@ -84,7 +85,7 @@ class App:
     def close(self) -> None:
         if "services" not in self.__dict__:
             return
-        for port in (self.services.documents, self.services.warehouse):
+        for port in (self.services.documents, unmetered(self.services.warehouse)):
             if isinstance(port, SqliteDocuments | LocalWarehouse):
                 port.close()
 

@@ -27,6 +27,7 @@ from infra.environment import environment_of
 from infra.local.warehouse import LocalWarehouse
 from shared import job_steps
 from shared.errors import Conflict
+from shared.metering import unmetered
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
     with _alone(settings):
         # Nobody else works here, so whatever is noted as under way has lost its worker.
         job_steps.settle_lost(services)
-        if isinstance(services.warehouse, LocalWarehouse):
-            services.warehouse.sweep_orphans()
+        warehouse = unmetered(services.warehouse)
+        if isinstance(warehouse, LocalWarehouse):
+            warehouse.sweep_orphans()
         plan = ServerPlan(
             source=MAIN,
             state=settings.data_dir / "queues.sqlite",

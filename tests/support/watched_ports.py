@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.board_reading import BoardReader
+from shared.budget import Budget
 from shared.context import Services
 from shared.publishing import Publisher
 
@@ -31,6 +32,7 @@ def watched(services: Services, around: Around) -> Services:
         events=events,
         boards=BoardReader(documents, now=services.now),
         publisher=Publisher(documents, now=services.now, keep=services.settings.keep_generations),
+        budget=Budget(documents, services.settings, services.now),
     )
 
 

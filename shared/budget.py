@@ -1,0 +1,270 @@
+"""The budget: reserved before a run, capped during it, settled by its bill.
+
+A reservation is one transaction over its day, its month and ``charges/<id>``, so that any number of
+workers together reserve no more than the limits leave. What is reserved stays on the books of the
+day on which it was reserved, also if it runs past midnight. Days and months are those of UTC.
+``docs/costs.md`` explains the whole for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from shared.budget_books import (
+    Charge,
+    Entry,
+    Period,
+    day_name,
+    entry,
+    id_of,
+    midnight_after,
+    month_after,
+    opened,
+    period,
+    reserved_entry,
+    summary,
+)
+from shared.errors import BudgetRefused, BudgetWaits, LeaderboardError
+from shared.limits import CONFIG, LEAST_BYTES, Limits, dollars, in_force, price_of, shown
+from shared.models import iso
+from shared.ports import Allowance, Documents, Query, Transaction, Usage, Write
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+GRACE = timedelta(minutes=15)
+"""How long a reservation is kept whose run nobody has seen: longer than any worker may live."""
+
+_LIMITS_AGE = timedelta(seconds=30)
+_SWEPT_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What became of open reservations: settled, given back, still running, or not known."""
+
+    settled: int = 0
+    released: int = 0
+    running: int = 0
+    unknown: int = 0
+
+
+class Budget:
+    """The budget that is kept in ``documents``. ``now`` gives aware UTC."""
+
+    def __init__(
+        self, documents: Documents, settings: Settings, now: Callable[[], datetime]
+    ) -> None:
+        self._documents = documents
+        self._settings = settings
+        self._now = now
+        self._read: tuple[datetime, Limits] | None = None
+
+    def limits(self) -> Limits:
+        """The limits in force, at most half a minute old. Reservations read them anew."""
+        read, now = self._read, self._now()
+        if read is None or not timedelta(0) <= now - read[0] < _LIMITS_AGE:
+            (stored,) = self._documents.get(CONFIG)
+            read = self._read = (now, in_force(self._settings, stored))
+        return read[1]
+
+    def reserve(self, charge: Charge) -> Allowance:
+        """Set aside what a run may cost at most, and allow it exactly that.
+
+        An id that is known gets the allowance it was given first: its run is paid for, and a repeat
+        attaches to it. Raises BudgetWaits with the time of renewal if it does not fit into what is
+        left, BudgetRefused if it is dearer than a whole limit.
+        """
+        moment = self._now()
+        reserved, is_new = self._documents.transact(lambda t: self._reserved(t, charge, moment))
+        if is_new:
+            log.debug(
+                "budget_check", charge=charge.id, statement=charge.statement,
+                bytes=reserved.max_bytes, usd=str(dollars(reserved.reserved)),
+            )  # fmt: skip
+        return reserved.allowance
+
+    def settle(self, usage: Usage) -> bool:
+        """Book what a run was billed and give back the rest. Returns False if there is nothing new.
+
+        A repeat changes nothing, nor does a run that is still going on. A run that never was
+        reserved, or whose reservation was given back, is booked on the day it started.
+        """
+        if not usage.done:
+            return False
+        moment = self._now()
+        settled = self._documents.transact(lambda t: self._settled(t, usage, moment))
+        if settled is None:
+            return False
+        bill, warnings = settled
+        log.info(
+            "cost_recorded", charge=bill.id, statement=bill.statement, day=bill.day,
+            bytes_billed=bill.bytes_billed, usd=str(dollars(bill.micro_usd)),
+        )  # fmt: skip
+        if bill.bytes_billed > bill.max_bytes:
+            log.error("budget_overrun", charge=bill.id, allowed=bill.max_bytes)
+        for name, spent, limit in warnings:
+            log.warning(
+                "budget_warning", period=name, spent_usd=str(dollars(spent)),
+                limit_usd=str(dollars(limit)),
+            )  # fmt: skip
+        return True
+
+    def release(self, id_: str) -> bool:
+        """Give back a reservation whose run never started. False if there is no open one."""
+
+        def give_back(transaction: Transaction) -> bool:
+            document = transaction.get(f"charges/{id_}")
+            if document is None or "open_since" not in document.fields:
+                return False
+            charge = entry(document)
+            day, month = _periods(transaction, charge.day)
+            for write in (
+                day.moved(reserved=-charge.reserved).write(),
+                month.moved(reserved=-charge.reserved, free_reserved=-charge.free).write(),
+                Write(document.path, None),
+            ):
+                transaction.write(write)
+            return True
+
+        return self._documents.transact(give_back)
+
+    def sweep(self, usage_of: Callable[[str], Usage | None]) -> Swept:
+        """Settle open reservations by asking the warehouse: their workers may have died.
+
+        A run that the warehouse never saw is given back after ``GRACE``; one that goes on is left.
+        What cannot be asked or settled now is left for the next sweep.
+        """
+        counts = {"settled": 0, "released": 0, "running": 0, "unknown": 0}
+        cursor: str | None = None
+        while True:
+            page = self._documents.query(
+                Query("charges", order_by="open_since", after=cursor, limit=_SWEPT_AT_ONCE)
+            )
+            for document in page.documents:
+                try:
+                    counts[self._looked_after(document.id, opened(document), usage_of)] += 1
+                except LeaderboardError as error:
+                    log.warning("charge_unknown", charge=document.id, reason=error.message)
+                    counts["unknown"] += 1
+            cursor = page.cursor
+            if cursor is None:
+                return Swept(**counts)
+
+    # --- how ------------------------------------------------------------------------------------
+
+    def _reserved(
+        self, transaction: Transaction, charge: Charge, moment: datetime
+    ) -> tuple[Entry, bool]:
+        known = transaction.get(f"charges/{charge.id}")
+        if known is not None:
+            return entry(known), False
+        limits = in_force(self._settings, transaction.get(CONFIG))
+        day, month = _periods(transaction, day_name(moment))
+        size = max(charge.max_bytes, LEAST_BYTES)
+        free = min(size, month.free_left(limits.free_bytes))
+        money = price_of(size - free, limits.price)
+        _check_that_it_fits(limits, day, month, (size, money), moment)
+        reserved = reserved_entry(charge, moment, size, (money, free, limits.price))
+        since = {"since": month.since or reserved.day}
+        for write in (
+            day.moved(reserved=money).model_copy(update=since).write(),
+            month.moved(reserved=money, free_reserved=free).model_copy(update=since).write(),
+            reserved.write(),
+        ):
+            transaction.write(write)
+        return reserved, True
+
+    def _settled(
+        self, transaction: Transaction, usage: Usage, moment: datetime
+    ) -> tuple[Entry, list[tuple[str, int, int]]] | None:
+        document = transaction.get(f"charges/{id_of(usage)}")
+        if document is not None and "open_since" not in document.fields:
+            return None
+        limits = in_force(self._settings, transaction.get(CONFIG))
+        charge = entry(document) if document is not None else _unreserved(usage, limits)
+        day, month = _periods(transaction, charge.day)
+        summed = summary(transaction.get(f"cost_days/{charge.day}"))
+        # What was set aside free stays free, also where the setting was lowered meanwhile.
+        left = month.moved(free_reserved=-charge.free).free_left(limits.free_bytes)
+        free = min(usage.bytes_billed, max(charge.free, left))
+        cost = price_of(usage.bytes_billed - free, charge.price)
+        bill = charge.billed(usage, cost, moment)
+        day = day.moved(spent=cost, reserved=-charge.reserved)
+        month = month.moved(
+            spent=cost, reserved=-charge.reserved, free_used=free, free_reserved=-charge.free
+        )
+        warnings: list[tuple[str, int, int]] = []
+        for each, limit in ((day, limits.daily), (month, limits.monthly)):
+            near = each.spent >= max(limits.warns_at(limit), 1)
+            if near and each.warned_on != day_name(moment):
+                warnings.append((each.name, each.spent, limit))
+                each = each.model_copy(update={"warned_on": day_name(moment)})
+            transaction.write(each.write())
+        transaction.write(bill.write())
+        transaction.write(summed.with_bill(bill).write(charge.day))
+        return bill, warnings
+
+    def _looked_after(
+        self, id_: str, since: datetime, usage_of: Callable[[str], Usage | None]
+    ) -> str:
+        usage = usage_of(id_)
+        if usage is not None:
+            if not usage.done:
+                return "running"
+            self.settle(usage)
+            return "settled"
+        if self._now() - since < GRACE:
+            return "running"
+        self.release(id_)
+        log.warning("charge_released", charge=id_, reason="the warehouse never saw its run")
+        return "released"
+
+
+def _periods(transaction: Transaction, day: str) -> tuple[Period, Period]:
+    """A day's money, and that of its month."""
+    month = day[:7]
+    return (
+        period(transaction.get(f"budget_days/{day}"), day),
+        period(transaction.get(f"budget_months/{month}"), month),
+    )
+
+
+def _unreserved(usage: Usage, limits: Limits) -> Entry:
+    """The charge of a run that nobody reserved, or whose reservation was given back."""
+    charge = Charge(id_of(usage), usage.bytes_billed, usage.statement, usage.job)
+    return reserved_entry(charge, usage.started_at, usage.bytes_billed, (0, 0, limits.price))
+
+
+def _check_that_it_fits(
+    limits: Limits, day: Period, month: Period, wanted: tuple[int, int], moment: datetime
+) -> None:
+    """``wanted`` is (bytes, what they cost now). Raises BudgetRefused, BudgetWaits."""
+    size, cost = wanted
+    at_best = price_of(max(0, size - limits.free_bytes), limits.price)
+    least, name = min((limits.daily, "day"), (limits.monthly, "month"))
+    if at_best > least:
+        log.warning("budget_exceeded", period=name, usd=str(dollars(at_best)))
+        raise BudgetRefused(
+            f"This would read up to {size:,} bytes for {shown(at_best)}, which is more than the "
+            f"limit of a whole {name}, {shown(least)}. Raise the limit, or ask for less.",
+            details={"bytes": size, "cost_usd": float(dollars(at_best)), "period": name},
+        )
+    # What only the month's free bytes make cheap enough waits for those.
+    if month.committed + cost > limits.monthly or cost > limits.daily:
+        name, each, limit, until = "month", month, limits.monthly, month_after(moment)
+    elif day.committed + cost > limits.daily:
+        name, each, limit, until = "day", day, limits.daily, midnight_after(moment)
+    else:
+        return
+    log.warning("budget_exceeded", period=each.name, usd=str(dollars(cost)), until=iso(until))
+    raise BudgetWaits(
+        f"The budget of this {name} ({shown(limit)}) has {shown(max(0, limit - each.committed))} "
+        f"left, and this may cost {shown(cost)}. It waits for {until:%Y-%m-%d %H:%M} UTC.",
+        not_before=until,
+        details={"period": name, "cost_usd": float(dollars(cost)), "not_before": iso(until)},
+    )

@@ -1,0 +1,331 @@
+"""The budget's documents: a day and a month of money, a charge each run, a summary each day.
+
+``budget_days/2025-03-20`` and ``budget_months/2025-03`` hold what is spent and reserved; small, for
+every reservation goes through them. ``charges/<id>`` is a reservation and later its bill.
+``cost_days/2025-03-20`` sums the bills up by statement and repository. Money is micro-dollars.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.canonical import fingerprint
+from shared.errors import Rejected
+from shared.models import iso, parse_time
+from shared.ports import Allowance, Document, Json, Usage, Write
+
+NOBODY = ""
+"""The repository of what runs for no single one."""
+
+OTHERS = "(others)"
+"""The repositories beyond those that a document has room to name."""
+
+MOST_NAMED = 5_000
+
+_ID = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{0,1023}")
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a run is about to cost at most, and for whom. ``id`` becomes the warehouse's job id.
+
+    ``repositories`` share the cost equally. Raises Rejected for an id that the warehouse would
+    refuse.
+    """
+
+    id: str
+    max_bytes: int
+    statement: str
+    job: str | None = None
+    repositories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise Rejected(f"{self.id[:60]!r} cannot be a charge's id: letters, digits, - and _.")
+
+
+class Period(BaseModel):
+    """The money of a day or a month. ``free`` is in bytes and counts in months only.
+
+    ``since`` is the first day of the period on which anything was reserved, ``warned_on`` the last
+    on which somebody was told that a limit is near.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    spent: int = 0
+    reserved: int = 0
+    free_used: int = 0
+    free_reserved: int = 0
+    since: str | None = None
+    warned_on: str | None = None
+
+    @property
+    def committed(self) -> int:
+        return self.spent + self.reserved
+
+    def free_left(self, free: int) -> int:
+        """Of ``free`` bytes, those that nobody has used or reserved."""
+        return max(0, free - self.free_used - self.free_reserved)
+
+    def moved(
+        self, *, spent: int = 0, reserved: int = 0, free_used: int = 0, free_reserved: int = 0
+    ) -> Period:
+        """The period with these amounts added."""
+        return self.model_copy(
+            update={
+                "spent": self.spent + spent,
+                "reserved": self.reserved + reserved,
+                "free_used": self.free_used + free_used,
+                "free_reserved": self.free_reserved + free_reserved,
+            }
+        )
+
+    def write(self) -> Write:
+        collection = "budget_days" if len(self.name) == len("2025-03-20") else "budget_months"
+        return Write(f"{collection}/{self.name}", self.model_dump())
+
+
+class Entry(BaseModel):
+    """A charge as it is stored: reserved, and once ``settled_at`` is set also billed.
+
+    ``reserved`` and ``price`` (per TiB) hold as they were when it was reserved, ``free`` are the
+    bytes of it that were to cost nothing. ``more`` repositories share it beyond those named.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    statement: str
+    job: str | None
+    day: str
+    reserved_at: str
+    max_bytes: int
+    reserved: int
+    free: int
+    price: int
+    settled_at: str | None = None
+    started_at: str | None = None
+    duration_ms: int = 0
+    rows: int = 0
+    bytes_processed: int = 0
+    bytes_billed: int = 0
+    slot_ms: int = 0
+    cache_hit: bool = False
+    micro_usd: int = 0
+    repositories: tuple[str, ...] = Field((), exclude=True)
+    more: int = 0
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(self.id, self.max_bytes, self.job)
+
+    def write(self) -> Write:
+        fields: dict[str, Json] = self.model_dump(mode="json")
+        if self.settled_at is None:
+            # Only open charges have this field: an order by it finds them without an index more.
+            fields["open_since"] = self.reserved_at
+        return Write(f"charges/{self.id}", fields, json.dumps(self.repositories).encode())
+
+    def billed(self, usage: Usage, cost: int, moment: datetime) -> Entry:
+        """The charge with its bill."""
+        return self.model_copy(
+            update={
+                "settled_at": iso(moment),
+                "started_at": iso(usage.started_at),
+                "duration_ms": usage.duration_ms,
+                "rows": usage.rows,
+                "bytes_processed": usage.bytes_processed,
+                "bytes_billed": usage.bytes_billed,
+                "slot_ms": usage.slot_ms,
+                "cache_hit": usage.cache_hit,
+                "micro_usd": cost,
+            }
+        )
+
+
+def reserved_entry(
+    charge: Charge, moment: datetime, max_bytes: int, money: tuple[int, int, int]
+) -> Entry:
+    """A new charge. ``money`` is (reserved, free bytes, price per TiB)."""
+    reserved, free, price = money
+    named = charge.repositories[:MOST_NAMED]
+    return Entry(
+        id=charge.id,
+        statement=charge.statement,
+        job=charge.job,
+        day=day_name(moment),
+        reserved_at=iso(moment),
+        max_bytes=max_bytes,
+        reserved=reserved,
+        free=free,
+        price=price,
+        repositories=named,
+        more=len(charge.repositories) - len(named),
+    )
+
+
+def entry(document: Document) -> Entry:
+    """A stored charge."""
+    repositories = json.loads(document.body or b"[]")
+    return Entry.model_validate({**document.fields, "repositories": repositories})
+
+
+def period(document: Document | None, name: str) -> Period:
+    """A stored day or month, or an empty one."""
+    return Period(name=name) if document is None else Period.model_validate(document.fields)
+
+
+def id_of(usage: Usage) -> str:
+    """The run's id; one made from what is known of it where it ran without an allowance."""
+    if usage.id is not None:
+        return usage.id
+    return "run-" + fingerprint([usage.statement, iso(usage.started_at)])[:32]
+
+
+# --- days ---------------------------------------------------------------------------------------
+
+
+def day_name(moment: datetime) -> str:
+    """The day (UTC) of a moment: ``2025-03-20``."""
+    return moment.astimezone(UTC).date().isoformat()
+
+
+def midnight_after(moment: datetime) -> datetime:
+    """When the day's budget is renewed."""
+    day = moment.astimezone(UTC).date() + timedelta(days=1)
+    return datetime.combine(day, time(), UTC)
+
+
+def month_after(moment: datetime) -> datetime:
+    """When the month's budget is renewed."""
+    first = moment.astimezone(UTC).date().replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return datetime.combine(following, time(), UTC)
+
+
+def moment_of(day: str) -> datetime:
+    """The first moment of a day."""
+    return datetime.combine(date.fromisoformat(day), time(), UTC)
+
+
+def opened(document: Document) -> datetime:
+    """Since when a charge is reserved."""
+    return parse_time(str(document.fields["reserved_at"]))
+
+
+# --- summaries ----------------------------------------------------------------------------------
+
+
+class Sums(BaseModel):
+    """What some runs cost together. Times in milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: int = 0
+    micro_usd: int = 0
+    bytes_processed: int = 0
+    bytes_billed: int = 0
+    rows: int = 0
+    duration_ms: int = 0
+    slot_ms: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(**{name: getattr(self, name) + getattr(other, name) for name in _SUMMED})
+
+
+_SUMMED = tuple(Sums.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A day's bills, summed up. What repositories share is shared out to the last micro-dollar."""
+
+    total: Sums = field(default_factory=Sums)
+    by_statement: Mapping[str, Sums] = field(default_factory=dict)
+    by_repository: Mapping[str, Sums] = field(default_factory=dict)
+
+    def with_bill(self, entry: Entry) -> Summary:
+        """The summary with a settled charge added."""
+        bill = Sums(runs=1, **{name: getattr(entry, name) for name in _SUMMED if name != "runs"})
+        return self + Summary(bill, {entry.statement: bill}, shared_out(bill, entry))
+
+    def __add__(self, other: Summary) -> Summary:
+        return Summary(
+            self.total + other.total,
+            _together(self.by_statement, other.by_statement),
+            _together(self.by_repository, other.by_repository),
+        )
+
+    def write(self, day: str) -> Write:
+        parts = {
+            "by_statement": {name: sums.model_dump() for name, sums in self.by_statement.items()},
+            "by_repository": {
+                name: list(sums.model_dump().values()) for name, sums in self.by_repository.items()
+            },
+        }
+        fields = {"day": day, **self.total.model_dump()}
+        return Write(f"cost_days/{day}", fields, json.dumps(parts).encode())
+
+
+def summary(document: Document | None) -> Summary:
+    """A stored summary, or an empty one."""
+    if document is None:
+        return Summary()
+    parts = json.loads(document.body or b"{}")
+    return Summary(
+        Sums.model_validate(document.fields),
+        {name: Sums.model_validate(sums) for name, sums in parts["by_statement"].items()},
+        {
+            name: Sums(**dict(zip(_SUMMED, sums, strict=True)))
+            for name, sums in parts["by_repository"].items()
+        },
+    )
+
+
+def shared_out(bill: Sums, entry: Entry) -> dict[str, Sums]:
+    """A bill in equal parts for its repositories, what is left over to the first of them.
+
+    A run counts as one for each.
+    """
+    names = entry.repositories or (NOBODY,)
+    count = len(names) + entry.more
+    amounts = {name: split(getattr(bill, name), count) for name in _SUMMED if name != "runs"}
+    shares = [
+        Sums(runs=1, **{name: parts[place > 0] for name, parts in amounts.items()})
+        for place in range(min(count, 2))
+    ]
+    found: dict[str, Sums] = {}
+    for place, name in enumerate(names):
+        found[name] = found.get(name, Sums()) + shares[place > 0]
+    if entry.more:
+        rest = {name: parts[1] * entry.more for name, parts in amounts.items()}
+        found[OTHERS] = Sums(runs=1, **rest)
+    return found
+
+
+def split(amount: int, parts: int) -> tuple[int, int]:
+    """What the first of some equal parts gets, and what each of the others."""
+    each, left = divmod(amount, parts)
+    return each + left, each
+
+
+def _together(one: Mapping[str, Sums], other: Mapping[str, Sums]) -> dict[str, Sums]:
+    found = dict(one)
+    for name, sums in other.items():
+        known = name in found or len(found) < MOST_NAMED
+        place = name if known else OTHERS
+        found[place] = found.get(place, Sums()) + sums
+    return found
+
+
+def chunks(names: Sequence[str], size: int = 100) -> list[Sequence[str]]:
+    """Names in groups that one read takes."""
+    return [names[at : at + size] for at in range(0, len(names), size)]
