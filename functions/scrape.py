@@ -1,4 +1,4 @@
-"""Cloud Tasks: one step of one scrape."""
+"""Cloud Tasks: one step of one scrape: reading the archive, crediting contributions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import job_steps, scraping
+from shared import capture, job_steps, scraping
 from shared.context import Services
+from shared.jobs import Stage
 
 
 @functions_framework.http
 def scrape_repository(request: Request) -> tuple[str, int]:
     """Scrape a job's repository and tell those who wait for it."""
     return edge.task(request, step)
+
+
+_STEPS = {Stage.CAPTURE: capture.capture, Stage.SCRAPE: scraping.scrape}
 
 
 def step(services: Services, delivery: edge.Delivery) -> None:
@@ -24,6 +28,6 @@ def step(services: Services, delivery: edge.Delivery) -> None:
         body["job_id"],
         body["dispatch"],
         delivery.name,
-        lambda running: scraping.scrape(services, running),
+        lambda running: _STEPS[running.stage](services, running),
     )
     scraping.announce(services, job)

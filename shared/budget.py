@@ -8,6 +8,7 @@ day on which it was reserved, also if it runs past midnight. Days and months are
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from shared.budget_books import (
     summary,
 )
 from shared.errors import BudgetRefused, BudgetWaits, LeaderboardError
-from shared.limits import CONFIG, LEAST_BYTES, Limits, dollars, in_force, price_of, shown
+from shared.limits import CONFIG, LEAST_BYTES, TIB, Limits, dollars, in_force, price_of, shown
 from shared.models import iso
 from shared.ports import Allowance, Documents, Query, Transaction, Usage, Write
 from shared.settings import Settings
@@ -53,6 +54,14 @@ class Swept:
     unknown: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes a reservation may have now, and when there will be more."""
+
+    bytes: int
+    renews_at: datetime
+
+
 class Budget:
     """The budget that is kept in ``documents``. ``now`` gives aware UTC."""
 
@@ -71,6 +80,20 @@ class Budget:
             (stored,) = self._documents.get(CONFIG)
             read = self._read = (now, in_force(self._settings, stored))
         return read[1]
+
+    def room(self) -> Room:
+        """What is left of the day and the month, as bytes. Without a price that has no end."""
+        limits, moment = self.limits(), self._now()
+        today = day_name(moment)
+        paths = (f"budget_days/{today}", f"budget_months/{today[:7]}")
+        found_day, found_month = self._documents.get(*paths)
+        day, month = period(found_day, today), period(found_month, today[:7])
+        of_day, of_month = limits.daily - day.committed, limits.monthly - month.committed
+        renews_at = month_after(moment) if of_month < of_day else midnight_after(moment)
+        if not limits.metered:
+            return Room(sys.maxsize, renews_at)
+        money = max(0, min(of_day, of_month))
+        return Room(month.free_left(limits.free_bytes) + money * TIB // limits.price, renews_at)
 
     def reserve(self, charge: Charge) -> Allowance:
         """Set aside what a run may cost at most, and allow it exactly that.

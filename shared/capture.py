@@ -11,11 +11,10 @@ Every run is named by what it does, so a repeat after a kill attaches to it and 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 
 import structlog
@@ -24,12 +23,11 @@ from shared import extractions, gathered, job_steps, planning, repositories, scr
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.budget_books import Charge
 from shared.context import Services
-from shared.errors import BudgetWaits, RetryLater
+from shared.errors import BudgetWaits
 from shared.extractions import Extracted
 from shared.gathered import Missing
 from shared.jobs import Job, Stage
 from shared.metering import Meter
-from shared.models import iso
 from shared.planning import Plan, Purchase
 from shared.ports import Allowance, Archive, ArchiveTable, Json, Selection
 from shared.repositories import Repository
@@ -41,21 +39,8 @@ TABLES_AT_ONCE = 5
 """Tables of a slice, read side by side. BigQuery jobs at once are five at most (DESIGN)."""
 
 _SHARE = 10
-"""A gathering's estimate knows nothing of clustering and is far too high, so it is cut into
+"""The estimate of a gathering knows nothing of clustering and is far too high: it is cut into
 stretches of which none reserves more than this part of what is left."""
-
-
-@dataclass(frozen=True)
-class _Demand:
-    """Who is registered, the days that are wanted for them, and the job that asks."""
-
-    job: Job
-    everyone: tuple[Repository, ...]
-    days: tuple[date, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(repository.name for repository in self.everyone)
 
 
 def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
@@ -66,23 +51,26 @@ def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]
     NotFound for a repository that was removed meanwhile.
     """
     repository = scraping.begin(services, job)
-    archive = services.archive
     days = wanted(services, (repository,))
-    if archive is None or not _lacks(services, repository, days):
+    if services.archive is None or not _lacking(services, repository, days):
         return Stage.SCRAPE, {}
-    everyone = repositories.everyone(services)
-    demand = _Demand(job, everyone, wanted(services, everyone))
-    if services.settings.archive_scope == "all":
-        plan = _extract(services, archive, demand)
-        if not plan.more:
-            _gather(services, archive, demand)
-    else:
-        plan = _read_for_registered(services, archive, demand)
+    plan = _slice(_Capture(services, services.archive, job), services.settings.archive_scope)
     if plan.more:
         return Stage.CAPTURE, {}
-    if plan.waiting and _lacks(services, repository, days) == frozenset(days):
-        raise _waits(services)
+    if plan.waiting and _lacking(services, repository, days) == frozenset(days):
+        until = services.budget.room().renews_at
+        raise BudgetWaits(
+            f"Reading the archive waits for the budget, until {until:%Y-%m-%d %H:%M} UTC.",
+            not_before=until,
+        )
     return Stage.SCRAPE, {"days_waiting": len(plan.waiting), "days_missing": len(plan.missing)}
+
+
+def _slice(archive: _Capture, scope: str) -> Plan:
+    if scope == "registered":
+        return archive.read()
+    plan = archive.extract()
+    return plan if plan.more else archive.gather(plan)
 
 
 def wanted(services: Services, everyone: Sequence[Repository]) -> tuple[date, ...]:
@@ -98,134 +86,176 @@ def wanted(services: Services, everyone: Sequence[Repository]) -> tuple[date, ..
     )
 
 
-def _lacks(services: Services, repository: Repository, days: Sequence[date]) -> frozenset[date]:
+def _lacking(services: Services, repository: Repository, days: Sequence[date]) -> frozenset[date]:
     units = services.warehouse.units(Dataset.EVENTS)
     return frozenset(days) - gathered.covered_days(units, repository.number)
 
 
-def _waits(services: Services) -> BudgetWaits:
-    status = services.budget.status()
-    until = status.renews_at
-    return BudgetWaits(
-        f"The archive is read on when the budget is renewed, {until:%Y-%m-%d %H:%M} UTC.",
-        not_before=until,
-    )
+class _Capture:
+    """A slice of what the registered repositories lack, for the job that has the archive now."""
 
+    def __init__(self, services: Services, archive: Archive, job: Job) -> None:
+        self._services = services
+        self._archive = archive
+        self._job = job
+        self._everyone = repositories.everyone(services)
+        self._days = wanted(services, self._everyone)
+        self._meter = Meter(services.budget, services.warehouse.usage)
 
-# --- scope all: tables whole, then from what was extracted ------------------------------------
+    # --- scope all: tables whole, then from what was extracted --------------------------------
 
+    def extract(self) -> Plan:
+        """Extract the newest tables that are wanted, were not extracted yet and can be paid."""
+        read = {day for line in self._ledger() for day in line.days}
+        plan = self._plan(read, self._archive.extraction_bytes)
+        return self._carry_out(plan, self._extract_one)
 
-def _extract(services: Services, archive: Archive, demand: _Demand) -> Plan:
-    """Extract the newest tables that are wanted, were not extracted yet and can be paid."""
-    read = {day for line in extractions.read(services.documents) for day in line.days}
-    plan = _plan(services, demand, archive, read, archive.extraction_bytes)
-
-    def extract(purchase: Purchase) -> None:
+    def _extract_one(self, purchase: Purchase) -> None:
         table = purchase.table
-        id_ = _run_id(services, f"extract-v{EXTRACTION_VERSION}-{table.name}")
+        name = f"extract-v{EXTRACTION_VERSION}-{table.name}"
 
         def work(allowance: Allowance) -> None:
-            extraction = archive.extract(table, allowance)
-            extractions.note(services.documents, table, extraction, id_)
+            extraction = self._archive.extract(table, allowance)
+            extractions.note(self._services.documents, table, extraction, allowance.id)
             log.info("archive_table_extracted", table=table.name, rows=extraction.rows)
 
-        _metered(services, demand, id_, purchase.max_bytes, "extract_events", demand.names, work)
+        self._run(name, purchase.max_bytes, "extract_events", self._everyone, work)
 
-    return _carry_out(services, demand, plan, extract)
+    def gather(self, plan: Plan) -> Plan:
+        """Bring the repositories' events of extracted days together, where they lack some.
 
+        Gives the plan with the days that wait for the budget nevertheless.
+        """
+        extracted = {day for line in self._ledger() for day in line.days} & set(self._days)
+        units = self._services.warehouse.units(Dataset.EVENTS)
+        groups = gathered.missing(self._everyone, units, extracted)
+        left = [(group, run) for group in groups for run in reversed(gathered.runs(group.days))]
+        try:
+            while left:
+                group, (first, last) = left[0]
+                self._gather_stretch(group, first, last)
+                left.pop(0)
+        except BudgetWaits as error:
+            log.info("gathering_waits", reason=error.message)
+        waiting = {day for _, run in left for day in planning.days_between(*run)}
+        return replace(plan, waiting=tuple(sorted({*plan.waiting, *waiting}, reverse=True)))
 
-def _gather(services: Services, archive: Archive, demand: _Demand) -> None:
-    """Bring the registered repositories' events of extracted days together, where they lack."""
-    lines = extractions.read(services.documents)
-    extracted = {day for line in lines for day in line.days} & set(demand.days)
-    units = services.warehouse.units(Dataset.EVENTS)
-    for group in gathered.missing(demand.everyone, units, extracted):
-        for first, last in reversed(gathered.runs(group.days)):
-            _gather_run(services, archive, demand, group, first, last, lines)
+    def _gather_stretch(self, group: Missing, first: date, last: date) -> None:
+        """By as few statements as their estimates allow, newest first."""
+        of = _selection(group.repositories)
+        while last >= first:
+            begin = first
+            size = self._archive.gathering_bytes(of, begin, last, None)
+            most = self._services.budget.room().bytes // _SHARE
+            while size > most and begin < last:
+                begin += (last - begin + planning.DAY) // 2
+                size = self._archive.gathering_bytes(of, begin, last, None)
+            self._gather_days(group, of, planning.days_between(begin, last), size)
+            last = begin - planning.DAY
 
-
-def _gather_run(
-    services: Services,
-    archive: Archive,
-    demand: _Demand,
-    group: Missing,
-    first: date,
-    last: date,
-    lines: Sequence[Extracted],
-) -> None:
-    """Gather a stretch of days by as few statements as their estimates allow, newest first."""
-    of = _selection(group.repositories)
-    end = last
-    while end >= first:
-        begin, size = first, archive.gathering_bytes(of, first, end, None)
-        while begin < end and size > services.budget.affordable_bytes() // _SHARE:
-            begin = end - (end - begin) // 2
-            size = archive.gathering_bytes(of, begin, end, None)
-        days = planning.days_between(begin, end)
-        unit = _unit_name(days, group)
-        about = {**gathered.note_of(days, group.after, group.until), **_about(lines, days)}
-        id_ = _run_id(services, f"gather-v{EXTRACTION_VERSION}-{unit}")
-
-        def work(
-            allowance: Allowance,
-            unit: str = unit,
-            days: Sequence[date] = days,
-            about: dict[str, Json] = about,
-        ) -> None:
-            archive.gather(unit, of, days[0], days[-1], None, about, allowance)
-
-        names = tuple(r.name for r in group.repositories)
-        _metered(services, demand, id_, size, "gather_events", names, work)
-        end = begin - planning.DAY
-
-
-def _about(lines: Sequence[Extracted], days: Sequence[date]) -> dict[str, Json]:
-    """What ``coverage.captured`` wants to know of a unit, from what was noted at extraction."""
-    first, last = days[0], days[-1]
-    within = [line for line in lines if line.last >= first and line.first <= last]
-    begin, end = iso(planning.day_start(first)), iso(planning.day_start(last + planning.DAY))
-    return {
-        "claims": [begin, end],
-        "hours": sorted({h for line in within for h in line.hours if begin <= h < end}),
-        "last_at": max((line.last_at for line in within if line.last_at), default=None),
-        "broken": {},
-        "before_2015": 0,
-    }
-
-
-# --- scope registered: from the archive itself ------------------------------------------------
-
-
-def _read_for_registered(services: Services, archive: Archive, demand: _Demand) -> Plan:
-    """Read the newest tables of which somebody lacks the days, for all who are registered."""
-    units = services.warehouse.units(Dataset.EVENTS)
-    lacking = {
-        d for g in gathered.missing(demand.everyone, units, demand.days) for d in g.days
-    }
-    of = _selection(demand.everyone)
-    whole = Missing(demand.everyone, (), 0, max(r.number for r in demand.everyone))
-
-    def cost(table: ArchiveTable) -> int:
-        return archive.gathering_bytes(of, table.first, table.last, table)
-
-    def read(purchase: Purchase) -> None:
-        table = purchase.table
-        days = planning.days_between(table.first, table.last)
-        # Named by the table: what is read for more repositories takes the place of what was.
-        about = gathered.note_of(days, whole.after, whole.until)
-        id_ = _run_id(services, f"read-v{EXTRACTION_VERSION}-{_unit_name(days, whole)}")
+    def _gather_days(self, group: Missing, of: Selection, days: Sequence[date], size: int) -> None:
+        unit = _unit_name(days, group.after, group.until)
+        about = {
+            **gathered.note_of(days, group.after, group.until),
+            **extractions.about(self._ledger(), days),
+        }
 
         def work(allowance: Allowance) -> None:
-            archive.gather(table.name, of, table.first, table.last, table, about, allowance)
+            self._archive.gather(unit, of, days[0], days[-1], None, about, allowance)
 
-        _metered(services, demand, id_, purchase.max_bytes, "read_archive", demand.names, work)
+        name = f"gather-v{EXTRACTION_VERSION}-{unit}"
+        self._run(name, size, "gather_events", group.repositories, work)
+        log.info("events_gathered", unit=unit, repositories=len(group.repositories))
 
-    plan = _plan(services, demand, archive, set(demand.days) - lacking, cost)
-    return _carry_out(services, demand, plan, read)
+    def _ledger(self) -> tuple[Extracted, ...]:
+        return extractions.read(self._services.documents)
+
+    # --- scope registered: from the archive itself --------------------------------------------
+
+    def read(self) -> Plan:
+        """Read the newest tables of which somebody lacks the days, for all who are registered."""
+        units = self._services.warehouse.units(Dataset.EVENTS)
+        groups = gathered.missing(self._everyone, units, self._days)
+        of = _selection(self._everyone)
+        lacking = {day for group in groups for day in group.days}
+        plan = self._plan(
+            set(self._days) - lacking,
+            lambda table: self._archive.gathering_bytes(of, table.first, table.last, table),
+        )
+        return self._carry_out(plan, lambda purchase: self._read_one(purchase, of))
+
+    def _read_one(self, purchase: Purchase, of: Selection) -> None:
+        table = purchase.table
+        days = planning.days_between(table.first, table.last)
+        until = max(repository.number for repository in self._everyone)
+        about = gathered.note_of(days, 0, until)
+
+        def work(allowance: Allowance) -> None:
+            # Named by the table: what is read for more repositories takes the place of what was.
+            self._archive.gather(table.name, of, table.first, table.last, table, about, allowance)
+
+        name = f"read-v{EXTRACTION_VERSION}-{table.name}-{until}"
+        self._run(name, purchase.max_bytes, "read_archive", self._everyone, work)
+        log.info("archive_table_read", table=table.name, repositories=len(self._everyone))
+
+    # --- both ---------------------------------------------------------------------------------
+
+    def _plan(self, read: Iterable[date], cost: Callable[[ArchiveTable], int]) -> Plan:
+        tables = self._archive.tables(self._days[0], self._days[-1])
+        room = self._services.budget.room().bytes
+        return planning.plan(self._days, read, tables, cost, room, TABLES_AT_ONCE)
+
+    def _carry_out(self, plan: Plan, work: Callable[[Purchase], None]) -> Plan:
+        """Work on the tables side by side. If the budget was used up meanwhile, the rest waits."""
+        if not plan.now:
+            return plan
+        job_steps.report(
+            self._services,
+            self._job,
+            0,
+            1,
+            f"reading the archive back to {plan.now[-1].table.first}",
+        )
+        with ThreadPoolExecutor(len(plan.now)) as pool:
+            running = [pool.submit(copy_context().run, work, one) for one in plan.now]
+        for one in running:
+            try:
+                one.result()
+            except BudgetWaits as error:
+                log.info("archive_waits", reason=error.message)
+                plan = replace(plan, more=False)
+        return plan
+
+    def _run(
+        self,
+        name: str,
+        max_bytes: int,
+        statement: str,
+        whose: Sequence[Repository],
+        work: Callable[[Allowance], None],
+    ) -> None:
+        """Run within the budget, under a name that finds the run again after a kill."""
+        id_ = self._run_id(name.replace(".", "-"))
+        names = tuple(repository.name for repository in whose)
+        self._meter.run(Charge(id_, max_bytes, statement, self._job.id, names), work)
+
+    def _run_id(self, name: str) -> str:
+        """The name with a number: that of the run which goes on or succeeded, else a new one."""
+        number = 1
+        while True:
+            id_ = f"{name}-{number}"
+            usage = self._services.warehouse.usage(id_)
+            if usage is None or not usage.failed:
+                return id_
+            number += 1
 
 
-# --- how --------------------------------------------------------------------------------------
+def _selection(whose: Iterable[Repository]) -> Selection:
+    """By id where it is known, else by name."""
+    ids = {r.github_id for r in whose if r.github_id is not None}
+    names = {r.registered_as.full.lower() for r in whose if r.github_id is None}
+    return Selection(tuple(sorted(ids)), tuple(sorted(names)))
 
 
-def _plan(services, demand, archive, read, cost):  # type: ignore[no-untyped-def]
-    raise NotImplementedError
+def _unit_name(days: Sequence[date], after: int, until: int) -> str:
+    return f"{days[0]:%Y%m%d}-{days[-1]:%Y%m%d}-{after}-{until}"

@@ -17,8 +17,8 @@ from shared.settings import Settings
 class Services:
     """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
 
-    ``archive`` is None where files are ingested instead. ``now`` gives aware UTC; ``new_id`` a unique lower-case id that sorts by time; ``jitter`` a
-    number in [0, 1).
+    ``archive`` is None where files are ingested instead. ``now`` gives aware UTC; ``new_id`` a
+    unique lower-case id that sorts by time; ``jitter`` a number in [0, 1).
     """
 
     settings: Settings

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.models import iso
-from shared.planning import days_between
-from shared.ports import ArchiveTable, Document, Documents, Extraction, Transaction, Write
+from shared.planning import DAY, day_start, days_between
+from shared.ports import ArchiveTable, Document, Documents, Extraction, Json, Transaction, Write
 
 _PATH = f"state/extractions-{EXTRACTION_VERSION}"
 """A new extraction version starts an empty ledger: every table is then read once more."""
@@ -71,6 +71,20 @@ def note(documents: Documents, table: ArchiveTable, extraction: Extraction, id_:
         transaction.write(_stored({**lines, line.table: line}))
 
     documents.transact(add)
+
+
+def about(lines: Sequence[Extracted], days: Sequence[date]) -> dict[str, Json]:
+    """What ``coverage.captured`` wants to know of events gathered from these days."""
+    within = [line for line in lines if line.last >= days[0] and line.first <= days[-1]]
+    begin, end = iso(day_start(days[0])), iso(day_start(days[-1] + DAY))
+    hours: list[Json] = [*sorted({h for line in within for h in line.hours if begin <= h < end})]
+    return {
+        "claims": [begin, end],
+        "hours": hours,
+        "last_at": max((line.last_at for line in within if line.last_at), default=None),
+        "broken": {},
+        "before_2015": 0,
+    }
 
 
 def _lines(document: Document | None) -> tuple[Extracted, ...]:

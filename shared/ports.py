@@ -174,7 +174,7 @@ class Usage:
     """What a run of a statement cost, by the warehouse's own books. Times in milliseconds.
 
     ``id`` is that of its allowance, None for a run without one. ``done`` is False while it runs,
-    and may still be billed; a run that failed is done, and was billed what it says.
+    and may still be billed; a run that ``failed`` is done, and was billed what it says.
     """
 
     statement: str
@@ -188,6 +188,7 @@ class Usage:
     id: str | None = None
     slot_ms: int = 0
     done: bool = True
+    failed: bool = False
 
 
 class Warehouse(Protocol):
@@ -326,9 +327,9 @@ class Archive(Protocol):
         """Put the slim events of some repositories and days in place of a unit of EVENTS.
 
         They are read from the store of extracted days, or, where ``table`` is given, from that
-        archive table itself. To ``about`` are added ``claims``, ``hours``, ``last_at``, ``broken``
-        and ``before_2015`` as ``shared.coverage.captured`` reads them, measured over the events of
-        all repositories in those days. Raises RetryLater like ``extract``.
+        archive table itself: then ``claims``, ``hours``, ``last_at``, ``broken`` and
+        ``before_2015``, which ``shared.coverage.captured`` reads, are added to ``about`` as they
+        are for all repositories in that table. Raises RetryLater like ``extract``.
         """
         ...
 

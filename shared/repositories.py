@@ -147,7 +147,9 @@ def request_scrape(
     Raises NotFound, Conflict for a disabled repository.
     """
     type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
-    job = jobs.new(services, caller, type_, _first_stage(services), queue, repository=(name.full, name.key))
+    job = jobs.new(
+        services, caller, type_, _first_stage(services), queue, repository=(name.full, name.key)
+    )
 
     def ask(transaction: Transaction) -> tuple[Job, bool]:
         document = transaction.get(f"repositories/{name.key}")

@@ -65,6 +65,18 @@ class Settings(BaseModel):
         description="what a billing account has free and nobody else uses",
     )  # fmt: skip
 
+    archive_scope: Literal["all", "registered"] = Field(
+        default="all",
+        description="whose events are kept of an archive table: with registered, the tables are "
+        "read and paid anew for every repository that comes later",
+    )
+    history_days: int = Field(
+        default=730, ge=1, le=5000, description="days of the archive that a full scrape reads"
+    )
+    archive_settles_hours: int = Field(
+        default=2, ge=0, le=240, description="how long after a day's end its table is complete"
+    )
+
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
     google_cloud_location: str = Field(
         default="us-central1", description="region of queues and functions, near the public archive"
