@@ -47,8 +47,8 @@ def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]
     """The step of stage CAPTURE. The next is another slice of it, or SCRAPE.
 
     What does not fit into the budget waits, and the boards are made of what there is; a repository
-    of which there is nothing at all waits itself. Raises BudgetWaits, BudgetRefused, RetryLater,
-    NotFound for a repository that was removed meanwhile.
+    of which there is nothing at all yet waits itself. Raises BudgetWaits, BudgetRefused,
+    RetryLater, NotFound for a repository that was removed meanwhile.
     """
     repository = scraping.begin(services, job)
     days = wanted(services, (repository,))
@@ -57,13 +57,20 @@ def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]
     plan = _slice(_Capture(services, services.archive, job), services.settings.archive_scope)
     if plan.more:
         return Stage.CAPTURE, {}
-    if plan.waiting and _lacking(services, repository, days) == frozenset(days):
+    if plan.waiting and _is_unseen(services, repository, days):
         until = services.budget.room().renews_at
         raise BudgetWaits(
             f"Reading the archive waits for the budget, until {until:%Y-%m-%d %H:%M} UTC.",
             not_before=until,
         )
     return Stage.SCRAPE, {"days_waiting": len(plan.waiting), "days_missing": len(plan.missing)}
+
+
+def _is_unseen(services: Services, repository: Repository, days: Sequence[date]) -> bool:
+    """True if no day was read for it, or none in which it did anything."""
+    if _lacking(services, repository, days) == frozenset(days):
+        return True
+    return repository.github_id is None and scraping.find(services, repository) is None
 
 
 def _slice(archive: _Capture, scope: str) -> Plan:

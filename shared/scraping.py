@@ -23,7 +23,7 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     repository = begin(services, job)
     log.info("scrape_started")
     held = captured(services.warehouse.units(Dataset.EVENTS), repository.number)
-    repo_id = repository.github_id or _find(services, repository)
+    repo_id = repository.github_id or find(services, repository)
     if held.as_of is None or repo_id is None:
         raise NotFound(
             f"No event of {repository.name} was captured. Check the spelling, or ingest the hours "
@@ -92,7 +92,7 @@ def begin(services: Services, job: Job) -> Repository:
     return services.documents.transact(begin)
 
 
-def _find(services: Services, repository: Repository) -> int | None:
+def find(services: Services, repository: Repository) -> int | None:
     """The id behind the name: that of the repository which bore it last."""
     name = RepositoryName.parse(repository.name).full.lower()
     found = services.warehouse.query("find_repositories", {"names": [name]})
