@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from shared.boards import repository_board
 from shared.budget import Budget
 from shared.context import SYSTEM, Services
 from shared.jobs import Job, RepositoryStatus, Stage, State
+from shared.metering import MeteredWarehouse
 from shared.models import RepositoryName
 from shared.ports import Query
 from tests.support.archive_bench import DAY_BYTES, ArchiveBench, BenchWarehouse, rows_of
@@ -66,7 +67,11 @@ class Place:
         return repositories.get(self.services, RepositoryName.parse(name)).status
 
 
-LONG = {"history_days": 500, "budget_daily_usd": "1000", "budget_monthly_usd": "1000"}
+LONG: Mapping[str, Any] = {
+    "history_days": 500,
+    "budget_daily_usd": "1000",
+    "budget_monthly_usd": "1000",
+}
 """Settings under which everything is read."""
 
 
@@ -77,7 +82,7 @@ def place_of(
     chosen = {"price_per_tib_usd": PRICE, "history_days": DAYS, **settings}
     services, queue = by_hand(open_services(folder / "data", clock, **chosen))
     inner = services.warehouse
-    assert isinstance(inner, BenchWarehouse.__bases__[0])
+    assert isinstance(inner, MeteredWarehouse)
     bench = ArchiveBench(rows_of(lines, folder, clock()), first, LAST, inner.inner)
     warehouse = BenchWarehouse(inner.inner, services.budget, bench)
     return Place(replace(services, archive=bench, warehouse=warehouse), queue, bench, clock)
@@ -219,7 +224,6 @@ class Mortal:
     def __init__(self, at: int, after: bool) -> None:
         self.calls, self._at, self._after = 0, at, after
 
-    @property
     def dead(self) -> bool:
         return 0 < self._at <= self.calls
 
@@ -227,13 +231,13 @@ class Mortal:
         return _MortalPort(inner, self)
 
     def call(self, work: Callable[[], Any]) -> Any:
-        if self.dead:
+        if self.dead():
             raise Killed
         self.calls += 1
-        if self.dead and not self._after:
+        if self.dead() and not self._after:
             raise Killed
         result = work()
-        if self.dead:
+        if self.dead():
             raise Killed
         return result
 
