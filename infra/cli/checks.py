@@ -159,6 +159,7 @@ def _show_job(app: App, job: Job) -> None:
         "started": f"{minute(job.started_at)} UTC" if job.started_at else "-",
         "ended": f"{minute(job.finished_at)} UTC" if job.finished_at else "-",
         "failures": job.failures,
+        "waits until": f"{minute(job.waits_until)} UTC" if job.waits_until else "-",
         "last error": f"{job.error.message} ({job.error.code})" if job.error else "-",
     }
     for name, value in facts.items():
