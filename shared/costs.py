@@ -84,6 +84,18 @@ def summaries(services: Services, days: Sequence[str]) -> dict[str, Summary]:
     return found
 
 
+def since(services: Services, day: str) -> Summary:
+    """All bills from that day on, summed up."""
+    total = Summary()
+    query = Query("cost_days", (("day", ">=", day),), "day")
+    while True:
+        page = services.documents.query(query)
+        total = sum(map(summary, page.documents), total)
+        if page.cursor is None:
+            return total
+        query = Query(query.collection, query.where, query.order_by, after=page.cursor)
+
+
 def ledger(
     services: Services, *, after: str | None = None, limit: int = 50
 ) -> tuple[list[Entry], str | None]:
