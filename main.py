@@ -2,7 +2,7 @@
 
 from functions.api import api
 from functions.dead_letter import record_dead_letter
-from functions.maintenance import sweep_jobs
+from functions.maintenance import report_budget, sweep_jobs
 from functions.pipeline import refresh_stale_repositories
 from functions.recalculate import (
     recalculate_board,
@@ -18,6 +18,7 @@ __all__ = [
     "recalculate_leaderboards",
     "record_dead_letter",
     "refresh_stale_repositories",
+    "report_budget",
     "scrape_repository",
     "sweep_jobs",
 ]

@@ -1,4 +1,4 @@
-"""Cloud Scheduler: settle what got stuck."""
+"""Cloud Scheduler: settle what got stuck, and report what was spent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import job_steps
+from shared import costs, job_steps
+from shared.context import Services
 
 
 @functions_framework.http
 def sweep_jobs(request: Request) -> tuple[str, int]:
-    """Dispatch anew the jobs whose task was lost or whose worker died."""
-    return edge.task(request, lambda services, _: job_steps.sweep(services))
+    """Dispatch anew the jobs whose task or worker was lost, and settle what those reserved."""
+    return edge.task(request, lambda services, _: _sweep(services))
+
+
+@functions_framework.http
+def report_budget(request: Request) -> tuple[str, int]:
+    """Reconcile yesterday's costs with the warehouse's books, and log how the budget stands."""
+    return edge.task(request, lambda services, _: costs.report(services))
+
+
+def _sweep(services: Services) -> None:
+    job_steps.sweep(services)
+    costs.sweep(services)

@@ -27,8 +27,9 @@ from shared.budget_books import (
     opened,
     period,
     reserved_entry,
-    summary,
 )
+from shared.budget_status import Status, status
+from shared.cost_summaries import summary
 from shared.errors import BudgetRefused, BudgetWaits, LeaderboardError
 from shared.limits import CONFIG, LEAST_BYTES, TIB, Limits, dollars, in_force, price_of, shown
 from shared.models import iso
@@ -177,6 +178,10 @@ class Budget:
             cursor = page.cursor
             if cursor is None:
                 return Swept(**counts)
+
+    def status(self) -> Status:
+        """How the day and the month stand now, and a forecast."""
+        return status(self._documents, self._settings, self._now())
 
     # --- how ------------------------------------------------------------------------------------
 

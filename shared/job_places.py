@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from shared.context import Services
-from shared.jobs import Job, Stage
+from shared.jobs import Job, Stage, read
 from shared.models import iso, parse_time
 from shared.ports import Document, Transaction, Write
 
@@ -63,3 +63,18 @@ def freed(transaction: Transaction, job: Job) -> list[Write]:
         return []
     rest = {holder: until for holder, until in document.fields.items() if holder != job.id}
     return [Write(document.path, rest)]
+
+
+def mine(transaction: Transaction, job: Job) -> Job | None:
+    """The job as it is now, if it is still this delivery's."""
+    document = transaction.get(f"jobs/{job.id}")
+    now = read(document) if document else None
+    return now if now is not None and not now.ended and now.holder == job.holder else None
+
+
+def leave(transaction: Transaction, job: Job) -> None:
+    """Nothing to note: another delivery has the job, or it was ended. Then its place is free."""
+    document = transaction.get(f"jobs/{job.id}")
+    if document is not None and read(document).ended:
+        for write in freed(transaction, job):
+            transaction.write(write)

@@ -7,9 +7,16 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places
+from shared import job_places, job_waits
 from shared.context import Services
-from shared.errors import Conflict, IntegrityError, LeaderboardError, RetryLater, Severity
+from shared.errors import (
+    BudgetWaits,
+    Conflict,
+    IntegrityError,
+    LeaderboardError,
+    RetryLater,
+    Severity,
+)
 from shared.jobs import (
     SLACK,
     Job,
@@ -53,7 +60,7 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
     """Make progress visible and renew the lease. Silent if another delivery has the job now."""
 
     def update(transaction: Transaction) -> None:
-        now = _mine(transaction, job)
+        now = job_places.mine(transaction, job)
         if now is not None:
             progress = Progress(done=done, total=total, message=message)
             lease = iso(services.now() + job_places.lease(services))
@@ -66,7 +73,12 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
 
 
 def fail(services: Services, job: Job, error: Exception) -> Job | None:
-    """Note a failed attempt: RETRYING with a later dispatch, or FAILED and a dead letter."""
+    """Note a failed attempt: RETRYING with a later dispatch, or FAILED and a dead letter.
+
+    What waits for the budget has not failed: it is QUEUED until the budget's renewal.
+    """
+    if isinstance(error, BudgetWaits):
+        return job_waits.wait(services, job, error)
     known = error if isinstance(error, LeaderboardError) else None
     transient = known is None or isinstance(known, RetryLater | Conflict)
     waits = services.settings.retry_seconds
@@ -84,9 +96,9 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
         not_before = max(not_before, known.not_before)
 
     def note(transaction: Transaction) -> Job | None:
-        now = _mine(transaction, job)
+        now = job_places.mine(transaction, job)
         if now is None:
-            _leave(transaction, job)
+            job_places.leave(transaction, job)
             return None
         if not retries:
             return _fail_for_good(transaction, now, noted)
@@ -97,6 +109,7 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
                 "dispatches": now.dispatches + 1,
                 "holder": None,
                 "error": noted,
+                "waits_until": iso(not_before),
                 "due_at": iso(not_before + SLACK),
             }
         )
@@ -171,6 +184,7 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
                 "state": State.RUNNING,
                 "holder": delivery,
                 "started_at": job.started_at or iso(moment),
+                "waits_until": None,
                 "due_at": iso(moment + job_places.lease(services)),
             }
         )
@@ -183,21 +197,6 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
     return running
 
 
-def _leave(transaction: Transaction, job: Job) -> None:
-    """Nothing to note: another delivery has the job, or it was ended. Then its place is free."""
-    document = transaction.get(f"jobs/{job.id}")
-    if document is not None and read(document).ended:
-        for write in job_places.freed(transaction, job):
-            transaction.write(write)
-
-
-def _mine(transaction: Transaction, job: Job) -> Job | None:
-    """The job as it is now, if it is still this delivery's."""
-    document = transaction.get(f"jobs/{job.id}")
-    now = read(document) if document else None
-    return now if now is not None and not now.ended and now.holder == job.holder else None
-
-
 def _advance(
     services: Services, job: Job, next_stage: Stage | None, result: dict[str, Json]
 ) -> Job | None:
@@ -205,9 +204,9 @@ def _advance(
     moment = services.now()
 
     def move(transaction: Transaction) -> Job | None:
-        now = _mine(transaction, job)
+        now = job_places.mine(transaction, job)
         if now is None:
-            _leave(transaction, job)
+            job_places.leave(transaction, job)
             return None
         update: dict[str, object] = {
             "holder": None,
@@ -293,6 +292,7 @@ def _settle(services: Services, job: Job) -> bool:
                 "dispatches": now.dispatches + 1,
                 "failures": now.failures + lost,
                 "holder": None,
+                "waits_until": None,
                 "due_at": iso(moment + SLACK),
             }
         )

@@ -9,6 +9,8 @@ after which the sweep takes the job for stuck and dispatches it anew.
                  |  ^
                  v  |
               RETRYING -> FAILED (dead letter)          CANCELLED from anywhere before the end
+
+What does not fit into the budget goes back to QUEUED until that is renewed, and has not failed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.context import Caller, Services
 from shared.errors import (
+    BudgetWaits,
     NotFound,
     Severity,
 )
@@ -112,7 +115,10 @@ class JobError(BaseModel):
 
 
 class Job(BaseModel):
-    """A job as it is stored and shown. Times are RFC 3339 texts in UTC."""
+    """A job as it is stored and shown. Times are RFC 3339 texts in UTC.
+
+    ``waits_until`` says when the next attempt is made, where one is postponed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -133,12 +139,19 @@ class Job(BaseModel):
     failures: int = 0
     holder: str | None = None
     due_at: str
+    waits_until: str | None = None
     error: JobError | None = None
     result: dict[str, Json] = Field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+    @property
+    def waits_for_budget(self) -> bool:
+        """True while it has no attempt before the budget's renewal."""
+        code = self.error.code if self.error else None
+        return self.state is State.QUEUED and code == BudgetWaits.code
 
     @property
     def task_name(self) -> str:

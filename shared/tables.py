@@ -26,6 +26,8 @@ class Dataset(StrEnum):
     """Credited contributions of registered repositories. Unit: one repository."""
     STANDINGS = "standings"
     """Counts and score of each contributor in a repository and window. Unit: one repository."""
+    COSTS = "costs"
+    """What each run of a statement was billed. Unit: one day."""
 
 
 EVENTS: Columns = {field.name: field.type for field in FIELDS}
@@ -71,10 +73,26 @@ STANDINGS: Columns = {
     "score": "INT64",  # thousandths of a point
 }
 
+COSTS: Columns = {
+    "id": "STRING",
+    "statement": "STRING",
+    "started_at": "TIMESTAMP",
+    "duration_ms": "INT64",
+    "rows": "INT64",
+    "bytes_processed": "INT64",
+    "bytes_billed": "INT64",
+    "slot_ms": "INT64",
+    "cache_hit": "BOOL",
+    "job": "STRING",
+    "repositories": "STRING",  # a JSON list of those that share the cost equally
+    "micro_usd": "INT64",  # millionths of a dollar
+}
+
 COLUMNS: Mapping[Dataset, Columns] = {
     Dataset.EVENTS: EVENTS,
     Dataset.CONTRIBUTIONS: CONTRIBUTIONS,
     Dataset.STANDINGS: STANDINGS,
+    Dataset.COSTS: COSTS,
 }
 
 _ARROW: Mapping[str, pa.DataType] = {

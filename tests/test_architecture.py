@@ -189,6 +189,7 @@ def test_the_schedules_sweep_refresh_and_recalculate() -> None:
         "sweep-jobs": "sweep_jobs",
         "refresh-stale-repositories": "refresh_stale_repositories",
         "recalculate-global-leaderboard": "recalculate_global_leaderboard",
+        "report-budget": "report_budget",
     }
 
 

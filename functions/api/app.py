@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from flask import Flask, Response, g, request
@@ -17,6 +18,7 @@ from functions import edge
 from functions.api import (
     config,
     contributors,
+    costs,
     coverage,
     health,
     jobs,
@@ -25,7 +27,7 @@ from functions.api import (
     repositories,
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
-from functions.api.resource import Surroundings
+from functions.api.resource import Surroundings, surroundings
 from functions.dashboard import pages
 from shared.context import Services
 from shared.errors import Rejected, RetryLater
@@ -37,6 +39,7 @@ RESOURCES = (
     leaderboard.resource,
     contributors.resource,
     config.resource,
+    costs.resource,
     jobs.resource,
     coverage.resource,
     health.resource,
@@ -94,7 +97,7 @@ def _failed(error: Exception) -> Response | AnyResponse:
     accepted = request.accept_mimetypes.best_match(("application/json", "text/html"))
     if accepted == "text/html" and not request.path.startswith("/api/"):
         return pages.error_response(error)
-    failure = edge.failure_of(error)
+    failure = edge.failure_of(error, _now_of(error))
     if failure.is_ours:
         level = log.warning if isinstance(error, RetryLater) else log.exception
         level("request_failed", error=failure.code, reason=str(error)[:500])
@@ -104,3 +107,9 @@ def _failed(error: Exception) -> Response | AnyResponse:
     response = Response(body, failure.status, failure.headers, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _now_of(error: Exception) -> datetime | None:
+    """The time, for an error that names a later one."""
+    named = isinstance(error, RetryLater) and error.not_before is not None
+    return surroundings().services().now() if named else None

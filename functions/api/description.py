@@ -34,13 +34,14 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
 _REASONS: Mapping[int, str] = {
     400: "The input is wrong. The message names the field and the remedy.",
     401: "There is no valid key.",
+    402: "It costs more than a whole limit of the budget.",
     403: "The key does not allow this.",
     404: "It does not exist, or not yet.",
     409: "The state does not allow this now.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     500: "Something went wrong here. The log has the details by request_id.",
-    503: "A passing failure. Retry-After says when to try again.",
+    503: "A passing failure, or the budget is spent. Retry-After says when to try again.",
 }
 
 _HEADERS: Json = {

@@ -23,10 +23,10 @@ from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
 from shared.context import Caller, Services
 from shared.custom_range import RangeBoards
-from shared.errors import Forbidden, LeaderboardError, Unauthenticated
+from shared.errors import BudgetRefused, Forbidden, LeaderboardError, RetryLater, Unauthenticated
 
 Answer = TypeVar("Answer", bound=BaseModel)
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 Errors = tuple[type[LeaderboardError], ...]
 
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
@@ -65,6 +65,10 @@ class Call:
 
         Raises Unauthenticated, Forbidden.
         """
+        self.need_key_elsewhere()
+
+    def need_key_elsewhere(self) -> None:
+        """Open on one machine; elsewhere it takes a key to read. Raises as ``allow_warehouse``."""
         if self.services.settings.backend != "local":
             admitted(self.services, self.caller, self.key, READ)
 
@@ -122,18 +126,22 @@ class Resource(Blueprint):
         status: int = 200,
         scope: str | None = None,
         reads_warehouse: bool = False,
+        key_elsewhere: bool = False,
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
 
         ``scope`` is what the key has to allow; without one the endpoint is open. One that
-        ``reads_warehouse`` asks for that by ``Call.allow_warehouse``.
+        ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
+        on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``.
         """
 
         def register(view: View) -> View:
             hints = get_type_hints(view)
             summary, _, description = (view.__doc__ or "").partition("\n\n")
-            keyed: Errors = (Unauthenticated, Forbidden) if scope or reads_warehouse else ()
+            keyless = not (scope or reads_warehouse or key_elsewhere)
+            keyed: Errors = () if keyless else (Unauthenticated, Forbidden)
+            paid: Errors = (BudgetRefused, RetryLater) if reads_warehouse else ()
             operation = Operation(
                 method=method,
                 rule=rule,
@@ -146,8 +154,8 @@ class Resource(Blueprint):
                 query=hints.get("query"),
                 body=hints.get("body"),
                 scope=scope,
-                key_elsewhere=reads_warehouse,
-                errors=(*keyed, *errors),
+                key_elsewhere=reads_warehouse or key_elsewhere,
+                errors=(*keyed, *paid, *errors),
             )
             self.operations.append(operation)
             self.add_url_rule(

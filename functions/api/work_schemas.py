@@ -41,7 +41,11 @@ class Repository(Shape):
 
 
 class Job(Shape):
-    """A piece of work, and how far it is. ``error`` is why the last attempt failed."""
+    """A piece of work, and how far it is. ``error`` is why the last attempt failed.
+
+    ``waits_until`` is when the next attempt is made. A job that is QUEUED until then waits for the
+    budget's renewal, and ``error`` says so.
+    """
 
     id: str
     type: JobType
@@ -53,6 +57,7 @@ class Job(Shape):
     finished_at: Time | None
     progress: Progress
     failures: int
+    waits_until: Time | None
     error: JobError | None
     result: dict[str, JsonValue]
 

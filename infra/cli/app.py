@@ -91,11 +91,12 @@ class App:
 
 
 def command(
-    group: click.Group, name: str, *, makes_data: bool = False
+    group: click.Group, name: str, *, makes_data: bool = False, needs_data: bool = True
 ) -> Callable[[Command], click.Command]:
     """Register a command that gets an App first. Its docstring is its help.
 
-    ``makes_data`` says that it may be the first on a data directory.
+    ``makes_data`` says that it may be the first on a data directory, ``needs_data`` False that it
+    works without one.
     """
 
     def register(function: Command) -> click.Command:
@@ -110,7 +111,9 @@ def command(
             *, as_json: bool, data_dir: str | None, host: str | None, port: int | None, **rest: Any
         ) -> None:
             overrides = {"DATA_DIR": data_dir, "HOST": host, "PORT": port}
-            with _failing_clearly(), _opened(as_json, overrides, makes_data=makes_data) as app:
+            with _failing_clearly(), _opened(
+                as_json, overrides, makes_data=makes_data, needs_data=needs_data
+            ) as app:
                 function(app, **rest)
 
         return group.command(name)(run)
@@ -119,11 +122,13 @@ def command(
 
 
 @contextmanager
-def _opened(as_json: bool, overrides: dict[str, Any], *, makes_data: bool) -> Iterator[App]:
+def _opened(
+    as_json: bool, overrides: dict[str, Any], *, makes_data: bool, needs_data: bool
+) -> Iterator[App]:
     settings = _settings(overrides)
     if makes_data:
         make_data_folder(settings.data_dir)
-    elif not settings.data_dir.is_dir():
+    elif needs_data and settings.backend == "local" and not settings.data_dir.is_dir():
         raise Rejected(_MISSING.format(settings.data_dir))
     logs.configure(settings)
     app = App(settings, as_json)

@@ -1,11 +1,9 @@
-"""Commands that look: coverage, verify, jobs, costs."""
+"""Commands that look: coverage, verify, jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from typing import Any
+from dataclasses import asdict
 
 import click
 from rich.markup import escape
@@ -20,11 +18,9 @@ from shared import jobs
 from shared.coverage import Coverage
 from shared.jobs import Job, State
 from shared.models import WINDOW_DAYS
-from shared.ports import Usage
 from shared.verification import Verified, verify
 
 _HOLES_SHOWN = 10
-_LEDGER_ROWS = 100_000
 
 
 def add_to(group: click.Group) -> None:
@@ -32,7 +28,6 @@ def add_to(group: click.Group) -> None:
     _add_coverage(group)
     _add_verify(group)
     _add_jobs(group)
-    _add_costs(group)
 
 
 def _add_coverage(group: click.Group) -> None:
@@ -159,75 +154,8 @@ def _show_job(app: App, job: Job) -> None:
         "started": f"{minute(job.started_at)} UTC" if job.started_at else "-",
         "ended": f"{minute(job.finished_at)} UTC" if job.finished_at else "-",
         "failures": job.failures,
+        "waits until": f"{minute(job.waits_until)} UTC" if job.waits_until else "-",
         "last error": f"{job.error.message} ({job.error.code})" if job.error else "-",
     }
     for name, value in facts.items():
         app.say(f"{name:<11} {value}")
-
-
-@dataclass
-class _Cost:
-    statement: str
-    runs: int = 0
-    rows: int = 0
-    bytes_processed: int = 0
-    bytes_billed: int = 0
-    duration_ms: int = 0
-    dollars: str = "0.00"
-
-    def add(self, usage: Usage) -> None:
-        self.runs += 1
-        self.rows += usage.rows
-        self.bytes_processed += usage.bytes_processed
-        self.bytes_billed += usage.bytes_billed
-        self.duration_ms += usage.duration_ms
-
-
-def _add_costs(group: click.Group) -> None:
-    @command(group, "costs")
-    @click.option(
-        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How far back."
-    )
-    def costs(app: App, days: int) -> None:
-        """Add up what statements read and cost. The embedded warehouse costs nothing."""
-        since = app.services.now() - timedelta(days=days)
-        summed: dict[str, _Cost] = {}
-        for usage in app.services.warehouse.ledger(since, _LEDGER_ROWS):
-            summed.setdefault(usage.statement, _Cost(usage.statement)).add(usage)
-        found = sorted(summed.values(), key=lambda cost: -cost.duration_ms)
-        total = _total(found)
-        if app.emit([asdict(cost) for cost in found], total=asdict(total), days=days):
-            return
-        numbers = ("runs", "rows", "read", "took", "USD")
-        made = table(f"Costs, last {plural(days, 'day')}", "statement", *numbers, right=numbers)
-        for cost in (*found, total):
-            made.add_row(
-                cost.statement,
-                f"{cost.runs:,}",
-                f"{cost.rows:,}",
-                _bytes(cost.bytes_processed),
-                f"{cost.duration_ms / 1000:,.1f} s",
-                cost.dollars,
-                style="bold" if cost is total else None,
-            )
-        app.show(made)
-
-
-def _total(found: Sequence[_Cost]) -> _Cost:
-    total = _Cost("total")
-    for cost in found:
-        total.runs += cost.runs
-        total.rows += cost.rows
-        total.bytes_processed += cost.bytes_processed
-        total.bytes_billed += cost.bytes_billed
-        total.duration_ms += cost.duration_ms
-    return total
-
-
-def _bytes(count: int) -> str:
-    amount: Any = count
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} TB"

@@ -18,7 +18,7 @@ _COUNTS = (1, 10, 100, 1000)
 def add_to(group: click.Group) -> None:
     """Add the command of this file."""
 
-    @command(group, "price")
+    @command(group, "price", needs_data=False)
     @click.option(
         "--repositories", type=click.IntRange(1, 1_000_000), multiple=True, default=_COUNTS,
         show_default=True, help="How many; may be given several times.",

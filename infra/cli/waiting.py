@@ -19,10 +19,13 @@ _STYLES = {State.COMPLETED: "green", State.FAILED: "red", State.CANCELLED: "yell
 
 
 def see_through(app: App, ids: Sequence[str]) -> list[Job]:
-    """Wait until the jobs have ended, whoever works on them. Returns them as they ended."""
+    """Wait until the jobs have ended, whoever works on them. Returns them as they are then.
+
+    Nobody waits here for the renewal of the budget: such a job comes back as it is, too.
+    """
     while True:
         if is_served(app.settings):
-            done = follow(app, ids, still=lambda: is_served(app.settings))
+            done = follow(app, ids, enough=_over_for_now, still=lambda: is_served(app.settings))
         else:
             done = _work_here(app, ids)
         if done is not None:
@@ -73,6 +76,10 @@ def describe(job: Job) -> str:
     return f"{subject}: {job.state.value.lower()}, {job.progress.message}"
 
 
+def _over_for_now(job: Job) -> bool:
+    return job.ended or job.waits_for_budget
+
+
 def style_of(state: State) -> str:
     return _STYLES.get(state, "cyan")
 
@@ -81,7 +88,7 @@ def _work_here(app: App, ids: Sequence[str]) -> list[Job] | None:
     """Work on the jobs with a server of our own. None if another one came first."""
     try:
         with ended_by_signals(), started_server(app, for_now=True) as server:
-            done = follow(app, ids)
+            done = follow(app, ids, enough=_over_for_now)
             drain(app, server, _LONGEST_DRAIN)
             return done
     except Occupied:

@@ -75,8 +75,9 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("sweep-jobs", "* * * * *", "sweep_jobs"),
     Schedule("refresh-stale-repositories", "15 * * * *", "refresh_stale_repositories"),
     Schedule("recalculate-global-leaderboard", "*/30 * * * *", "recalculate_global_leaderboard"),
+    Schedule("report-budget", "10 0 * * *", "report_budget"),
 )
-"""All schedules: sweeping up, the refresh of stale repositories, the global boards."""
+"""All schedules: sweeping up, the refresh of stale repositories, the global boards, the budget."""
 
 
 class Schedules:

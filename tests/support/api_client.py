@@ -37,6 +37,9 @@ class ApiClient:
             options["json"] = body
         return self.call("POST", address, **options)
 
+    def put(self, address: str, body: Any, **options: Any) -> TestResponse:
+        return self.call("PUT", address, json=body, **options)
+
     def delete(self, address: str, **options: Any) -> TestResponse:
         return self.call("DELETE", address, **options)
 

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from infra.local.documents import SqliteDocuments
 from shared.budget import GRACE, Budget
-from shared.budget_books import Charge, Period, day_name, month_after, period, split
+from shared.budget_books import Charge, Period, day_name, month_after, period
+from shared.cost_summaries import split
 from shared.errors import BudgetRefused, BudgetWaits, Rejected
 from shared.limits import LEAST_BYTES, TIB, dollars, limits_of, micro, price_of, shown
 from shared.ports import Usage, Write

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from shared import job_steps, jobs, repositories
+from shared import job_steps, job_waits, jobs, repositories
 from shared.context import SYSTEM
 from shared.errors import (
     BudgetRefused,
+    BudgetWaits,
     Conflict,
     Forbidden,
     IntegrityError,
@@ -182,3 +183,72 @@ def test_at_the_start_of_a_system_what_was_under_way_is_dispatched_at_once(world
     assert job_steps.settle_lost(world.services) == 1
     world.run(job, done)
     assert world.now(job).state is State.COMPLETED
+
+
+# --- waiting for the budget -----------------------------------------------------------------------
+
+
+def test_what_waits_for_the_budget_has_not_failed_however_often(world: World) -> None:
+    job = world.job()
+    for _ in range(5):
+        renewal = world.clock() + timedelta(hours=12)
+        waits = BudgetWaits("the day's budget is spent", not_before=renewal)
+        world.run(job, raising(waits))
+        now = world.now(job)
+        assert (now.state, now.failures) == (State.QUEUED, 0)
+        assert now.waits_for_budget
+        assert now.waits_until == iso(renewal)
+        assert now.progress.message == f"waits for budget until {renewal:%Y-%m-%d %H:%M} UTC"
+        assert (world.last_task().name, world.last_task().not_before) == (now.task_name, renewal)
+        assert world.places() == set()
+        assert job_steps.sweep(world.services) == 0
+        world.clock.advance(timedelta(hours=12))
+        assert job_steps.sweep(world.services) == 0
+    assert world.dead_letters() == {}
+    world.run(job, done)
+    completed = world.now(job)
+    assert (completed.state, completed.error) == (State.COMPLETED, None)
+    assert completed.waits_until is None
+
+
+def test_what_waits_for_next_month_has_a_task_that_can_be_postponed_so_far(world: World) -> None:
+    job = world.job()
+    renewal = world.clock() + timedelta(days=31)
+    world.run(job, raising(BudgetWaits("the month's budget is spent", not_before=renewal)))
+    assert world.seconds_until_it() == timedelta(days=29).total_seconds()
+    assert world.now(job).waits_until == iso(renewal)
+
+
+def test_a_lost_task_of_a_job_that_waited_is_made_up_by_the_sweep(world: World) -> None:
+    job = world.job()
+    renewal = world.clock() + timedelta(hours=1)
+    world.run(job, raising(BudgetWaits("spent", not_before=renewal)))
+    world.clock.now = renewal + timedelta(seconds=61)
+    assert job_steps.sweep(world.services) == 1
+    assert world.now(job).failures == 0
+    assert world.last_task().name == world.now(job).task_name
+
+
+def test_jobs_that_wait_for_the_budget_go_on_when_it_grows(world: World) -> None:
+    job = world.job()
+    renewal = world.clock() + timedelta(hours=12)
+    world.run(job, raising(BudgetWaits("spent", not_before=renewal)))
+    other = world.job("octo/wheels")
+    assert job_waits.wake(world.services) == 1
+    world.clock.advance(timedelta(seconds=1))
+    assert job_steps.sweep(world.services) == 1
+    assert world.now(other).dispatches == 0
+    world.run(job, done)
+    assert world.now(job).state is State.COMPLETED
+
+
+def test_a_job_cancelled_while_it_waits_for_the_budget_gives_its_place_back(world: World) -> None:
+    job = world.job()
+
+    def step(running: Job) -> Outcome:
+        world.cancel(job)
+        raise BudgetWaits("spent", not_before=world.clock() + timedelta(hours=1))
+
+    assert world.run(job, step) is None
+    assert world.now(job).state is State.CANCELLED
+    assert world.places() == set()
