@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -25,9 +26,9 @@ import pyarrow.parquet as pq
 import structlog
 
 from infra.local.dialect import duckdb_text, tables_of
-from shared.errors import Rejected, RetryLater
+from shared.errors import BudgetRefused, Rejected, RetryLater
 from shared.models import iso, parse_time
-from shared.ports import Fields, Parameter, Unit, Usage
+from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
 log = structlog.get_logger()
@@ -43,6 +44,11 @@ CREATE TABLE IF NOT EXISTS ledger (
   bytes_billed INTEGER NOT NULL, cache_hit INTEGER NOT NULL, job TEXT);
 CREATE INDEX IF NOT EXISTS ledger_by_time ON ledger (started_at);
 """
+
+_USAGE = (
+    "SELECT statement, started_at, duration_ms, rows, bytes_processed, bytes_billed, cache_hit,"
+    " job, allowance FROM ledger"
+)
 
 _READERS_GRACE = timedelta(minutes=15)
 """Longer than any query may run: a retired file is kept this long for readers of the old state."""
@@ -69,6 +75,7 @@ class LocalWarehouse:
             (folder / dataset).mkdir(parents=True, exist_ok=True)
         with self._manifest() as manifest:
             manifest.executescript("PRAGMA journal_mode=WAL;" + _SCHEMA)
+            self._migrate(manifest)
 
     def close(self) -> None:
         """Give up this process's engine. The stored units are untouched."""
@@ -105,10 +112,16 @@ class LocalWarehouse:
         dataset: Dataset,
         unit: str,
         about: Fields,
+        *,
+        allowance: Allowance | None = None,
     ) -> Unit:
-        """Stream the statement's rows into a new file of the unit. See the port."""
+        """Stream the statement's rows into a new file of the unit. See the port.
+
+        Under the id of an earlier run it runs again: nothing is billed here, and the unit is
+        replaced by what the statement says now.
+        """
         schema = arrow_schema(COLUMNS[dataset])
-        with self._run(statement, parameters) as (rows, usage):
+        with self._run(statement, parameters, allowance) as (rows, usage):
             reader = rows.to_arrow_reader(50_000)
             written = self.replace(
                 dataset, unit, (_conform(batch, schema) for batch in reader), about
@@ -150,30 +163,47 @@ class LocalWarehouse:
     # --- statements -------------------------------------------------------------------------
 
     def query(
-        self, statement: str, parameters: Mapping[str, Parameter], *, job: str | None = None
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        allowance: Allowance | None = None,
     ) -> pa.Table:
         """Run a statement over the units as they are now. See the port."""
-        with self._run(statement, parameters, job) as (rows, usage):
+        with self._run(statement, parameters, allowance) as (rows, usage):
             table = rows.to_arrow_table()
             usage["rows"] = table.num_rows
         return table
+
+    def estimate(
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],  # noqa: ARG002 - all files are counted
+    ) -> int:
+        """The size of the files that the statement would read. See the port."""
+        return sum(_size(self._files(table)) for table in tables_of(statement))
+
+    def usage(self, id_: str) -> Usage | None:
+        """The last run with that allowance's id. See the port."""
+        with self._manifest() as manifest:
+            found = manifest.execute(_USAGE + " WHERE allowance = ?", (id_,)).fetchone()
+        return None if found is None else _usage(found)
 
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """What statements read, newest first; nothing is billed here. See the port."""
         with self._manifest() as manifest:
             found = manifest.execute(
-                "SELECT statement, started_at, duration_ms, rows, bytes_processed, bytes_billed,"
-                " cache_hit, job FROM ledger WHERE started_at >= ? ORDER BY id DESC LIMIT ?",
+                _USAGE + " WHERE started_at >= ? ORDER BY started_at DESC, id DESC LIMIT ?",
                 (iso(since), limit),
             ).fetchall()
-        return tuple(
-            Usage(name, parse_time(at), ms, rows, read, billed, bool(hit), job)
-            for name, at, ms, rows, read, billed, hit, job in found
-        )
+        return tuple(_usage(row) for row in found)
 
     @contextmanager
     def _run(
-        self, statement: str, parameters: Mapping[str, Parameter], job: str | None = None
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        allowance: Allowance | None,
     ) -> Iterator[tuple[duckdb.DuckDBPyRelation, dict[str, int]]]:
         """The statement's rows over one snapshot of the manifest; books its use afterwards."""
         started_at, clock = self._now(), time.monotonic()
@@ -181,6 +211,8 @@ class LocalWarehouse:
         with closing(self._connection().cursor()) as cursor:
             try:
                 size = sum(self._bind(cursor, table) for table in tables_of(statement))
+                if allowance is not None and size > allowance.max_bytes:
+                    raise _too_much(statement, size, allowance)
                 yield cursor.sql(duckdb_text(statement), params=dict(parameters)), usage
             except duckdb.IOException as error:
                 raise RetryLater(f"The warehouse could not read its files: {error}") from error
@@ -191,28 +223,40 @@ class LocalWarehouse:
         elapsed = int((time.monotonic() - clock) * 1000)
         with self._manifest() as manifest:
             manifest.execute(
-                "INSERT INTO ledger (statement, started_at, duration_ms, rows, bytes_processed,"
-                " bytes_billed, cache_hit, job) VALUES (?, ?, ?, ?, ?, 0, 0, ?)",
-                (statement, iso(started_at), elapsed, usage["rows"], size, job),
+                "INSERT OR REPLACE INTO ledger (statement, started_at, duration_ms, rows,"
+                " bytes_processed, bytes_billed, cache_hit, job, allowance)"
+                " VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?)",
+                (
+                    statement,
+                    iso(started_at),
+                    elapsed,
+                    usage["rows"],
+                    size,
+                    allowance and allowance.job,
+                    allowance and allowance.id,
+                ),
             )
         log.debug("statement_ran", statement=statement, duration_ms=elapsed, **usage)
 
     def _bind(self, cursor: duckdb.DuckDBPyConnection, table: str) -> int:
         """Name the files of a dataset as a view of this cursor. Returns their size in bytes."""
-        with self._manifest() as manifest:
-            files = [
-                str(self._folder / file)
-                for (file,) in manifest.execute(
-                    "SELECT file FROM units WHERE dataset = ? ORDER BY name", (table,)
-                )
-            ]
+        files = self._files(table)
         # Temporary: any other view would be seen, and fought over, by all cursors of this process.
         if files:
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
             cursor.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM read_parquet([{listed}])")
         else:
             cursor.register(table, arrow_schema(COLUMNS[Dataset(table)]).empty_table())
-        return sum(Path(file).stat().st_size for file in files)
+        return _size(files)
+
+    def _files(self, table: str) -> list[str]:
+        with self._manifest() as manifest:
+            return [
+                str(self._folder / file)
+                for (file,) in manifest.execute(
+                    "SELECT file FROM units WHERE dataset = ? ORDER BY name", (table,)
+                )
+            ]
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         with self._engine_lock:
@@ -239,6 +283,14 @@ class LocalWarehouse:
                 yield manifest
         except sqlite3.OperationalError as error:
             raise RetryLater(f"The warehouse's manifest is busy: {error}") from error
+
+    def _migrate(self, manifest: sqlite3.Connection) -> None:
+        manifest.execute("BEGIN IMMEDIATE")
+        columns = {column for _, column, *_ in manifest.execute("PRAGMA table_info(ledger)")}
+        if "allowance" not in columns:  # begun before runs had any
+            manifest.execute("ALTER TABLE ledger ADD COLUMN allowance TEXT")
+            manifest.execute("CREATE UNIQUE INDEX ledger_by_allowance ON ledger (allowance)")
+        manifest.execute("COMMIT")
 
     def _retire(self, manifest: sqlite3.Connection, dataset: Dataset, unit: str) -> None:
         manifest.execute(
@@ -299,6 +351,24 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch with the dataset's columns and types, such as text that DuckDB gives as JSON."""
     columns = [batch.column(name).cast(schema.field(name).type) for name in schema.names]
     return pa.record_batch(columns, schema=schema)
+
+
+def _size(files: Iterable[str]) -> int:
+    return sum(Path(file).stat().st_size for file in files)
+
+
+def _usage(row: tuple[Any, ...]) -> Usage:
+    statement, at, duration_ms, rows, processed, billed, hit, job, id_ = row
+    return Usage(
+        statement, parse_time(at), duration_ms, rows, processed, billed, bool(hit), job, id_
+    )
+
+
+def _too_much(statement: str, size: int, allowance: Allowance) -> BudgetRefused:
+    return BudgetRefused(
+        f"{statement} would read {size:,} bytes; {allowance.max_bytes:,} are allowed.",
+        details={"statement": statement, "bytes": size, "max_bytes": allowance.max_bytes},
+    )
 
 
 def _digest(path: Path) -> str:
