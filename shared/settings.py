@@ -82,6 +82,13 @@ class Settings(BaseModel):
         default="us-central1", description="region of queues and functions, near the public archive"
     )
     firestore_database: str = Field(default="(default)", description="database for documents")
+    bigquery_dataset: str = Field(default="leaderboard", description="dataset of the warehouse")
+    bigquery_location: str = Field(
+        default="US", description="where the dataset is; the public archive is in US"
+    )
+    archive_project: str = Field(
+        default="githubarchive", description="project that publishes the archive's tables"
+    )
     tasks_service_account: str | None = Field(
         default=None, description="e-mail of the account whose tokens tasks carry"
     )
@@ -93,4 +100,5 @@ class Settings(BaseModel):
     )
     firestore_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     pubsub_emulator_host: str | None = Field(default=None, description="host:port, for tests")
+    bigquery_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port, for tests")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from infra.clock import Clock
+from infra.gcp.bigquery_names import Place
 from infra.gcp.documents import FirestoreDocuments
 from infra.gcp.events import PubSubEvents
 from infra.gcp.tasks import CloudTasks
+from infra.gcp.warehouse import BigQueryWarehouse
 from shared.errors import Rejected
+from shared.ports import Documents
 from shared.settings import Settings
 
 
@@ -36,6 +39,18 @@ def tasks(settings: Settings, now: Clock) -> CloudTasks:
         now=now,
         queue_prefix=settings.tasks_queue_prefix,
         emulator_host=settings.cloud_tasks_emulator_host,
+    )
+
+
+def warehouse(settings: Settings, documents: Documents, now: Clock) -> BigQueryWarehouse:
+    """The manifest of its units is kept in ``documents``."""
+    place = Place(
+        _set(settings, "google_cloud_project"),
+        settings.bigquery_dataset,
+        settings.bigquery_location,
+    )
+    return BigQueryWarehouse(
+        place, documents, now=now, emulator_host=settings.bigquery_emulator_host
     )
 
 

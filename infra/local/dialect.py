@@ -33,7 +33,11 @@ def _whole_sum(node: exp.Expression) -> exp.Expression:
 @cache
 def duckdb_text(name: str) -> str:
     """The statement ``name`` for DuckDB, with ``$parameter`` for ``@parameter``."""
-    tree = sqlglot.parse_one(statement(name), read="bigquery")
+    return as_duckdb(sqlglot.parse_one(statement(name), read="bigquery"))
+
+
+def as_duckdb(tree: exp.Expr) -> str:
+    """A statement in BigQuery's dialect as text for DuckDB."""
     return tree.transform(_membership).transform(_whole_sum).sql(dialect="duckdb", comments=False)
 
 

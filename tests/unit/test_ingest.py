@@ -16,7 +16,7 @@ import pytest
 from infra.ingest import ingest_file
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.errors import Rejected
-from shared.ports import Fields, Parameter, Unit, Usage
+from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import Dataset
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -56,13 +56,25 @@ class RecordedWarehouse:
         dataset: Dataset,
         unit: str,
         about: Fields,
+        *,
+        allowance: Allowance | None = None,
     ) -> NoReturn:
         raise NotImplementedError
 
     def query(
-        self, statement: str, parameters: Mapping[str, Parameter], *, job: str | None = None
+        self,
+        statement: str,
+        parameters: Mapping[str, Parameter],
+        *,
+        allowance: Allowance | None = None,
     ) -> NoReturn:
         raise NotImplementedError
+
+    def estimate(self, statement: str, parameters: Mapping[str, Parameter]) -> int:
+        return 0
+
+    def usage(self, id_: str) -> Usage | None:
+        return None
 
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         return ()

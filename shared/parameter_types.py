@@ -1,0 +1,24 @@
+"""The types of the statements' parameters: the same name means the same in every statement.
+
+BigQuery wants the type beside the value, which null and an empty list do not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PARAMETERS: Mapping[str, str] = {
+    "classes": "STRING",
+    "contributor_id": "INT64",
+    "end_at": "TIMESTAMP",
+    "names": "ARRAY<STRING>",
+    "per_kind": "INT64",
+    "repo_id": "INT64",
+    "repo_ids": "ARRAY<INT64>",
+    "rule_set": "STRING",
+    "start_at": "TIMESTAMP",
+    "top": "INT64",
+    "window": "STRING",
+    "windows": "STRING",
+}
+"""GoogleSQL types by name."""
