@@ -10,7 +10,7 @@ from cloudevents.http import CloudEvent
 from flask import Request
 
 from functions import edge
-from shared import job_steps, jobs, recalculation
+from shared import global_requests, job_steps, jobs, recalculation
 from shared.context import Services
 
 
@@ -28,8 +28,10 @@ def recalculate_board(request: Request) -> tuple[str, int]:
 
 @functions_framework.http
 def recalculate_global_leaderboard(request: Request) -> tuple[str, int]:
-    """Cloud Scheduler: bring the global boards up to date; unchanged facts publish nothing."""
-    return edge.task(request, lambda services, _: recalculation.request_global(services))
+    """Cloud Scheduler: bring the global boards up to date if anything changed since they were."""
+    return edge.task(
+        request, lambda services, _: global_requests.request_global_if_changed(services)
+    )
 
 
 def enqueue(services: Services, data: Mapping[str, Any]) -> None:
@@ -37,7 +39,7 @@ def enqueue(services: Services, data: Mapping[str, Any]) -> None:
     if "job_id" in data:
         jobs.dispatch(services, jobs.get(services, data["job_id"]))
     else:
-        recalculation.request_global(services)
+        global_requests.request_global(services)
 
 
 def step(services: Services, delivery: edge.Delivery) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.board_reading import BoardReader
+from shared.breaker import Breaker
+from shared.calls import Callers, Outward
 from shared.ports import Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
@@ -27,6 +29,9 @@ class Services:
     events: Events
     boards: BoardReader
     publisher: Publisher
+    breaker: Breaker
+    callers: Callers
+    outward: Outward
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]
