@@ -3,7 +3,7 @@
 from functions.api import api
 from functions.dead_letter import record_dead_letter
 from functions.maintenance import sweep_jobs
-from functions.pipeline import refresh_stale_repositories
+from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
     recalculate_board,
     recalculate_global_leaderboard,
@@ -18,6 +18,7 @@ __all__ = [
     "recalculate_leaderboards",
     "record_dead_letter",
     "refresh_stale_repositories",
+    "run_pipeline",
     "scrape_repository",
     "sweep_jobs",
 ]

@@ -1,8 +1,8 @@
 """Asking for the global boards to be brought up to date, and knowing whether they need it.
 
-``state/global`` notes the job that was asked for last, how many changes were ``asked`` for, and what
-the global boards were last made from: the changes among them (``done``) and the rules, classes and
-statements (``made_by``). What is asked for and not done is tried again by the schedule.
+``state/global`` notes the job that was asked for last, how many changes were ``asked`` for, and
+what the global boards were last made from: the changes among them (``done``) and the rules, classes
+and statements (``made_by``). What is asked for and not done is tried again by the schedule.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def request_global(services: Services, caller: Caller = SYSTEM) -> Job:
 
 
 def request_global_if_changed(services: Services, caller: Caller = SYSTEM) -> Job | None:
-    """Ask for the global boards unless they are made from all that is known. One round trip then."""
+    """Ask for the global boards unless they are made from all that is known (one round trip)."""
     if not outdated(services):
         return None
     return request_global(services, caller)
@@ -134,5 +134,5 @@ def _asked(state: Document | None) -> int:
     return 0 if state is None else int(str(state.fields.get("asked", 0)))
 
 
-def _made_by(rules: Sequence[Document | None]) -> list[Json]:
+def _made_by(rules: Sequence[Document | None]) -> list[str]:
     return [*("" if document is None else document.version for document in rules), method_digest()]
