@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,23 +24,16 @@ from shared.pipeline_runs import (
     stored,
 )
 from shared.ports import Transaction
+from shared.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
 GLOBAL_BOARDS = "the global boards"
 
 NOTICE_ATTEMPTS = 5
 _LEDGER_ROWS = 5000
 
-SIGNATURE_HEADER = "X-Leaderboard-Signature"
-TIMESTAMP_HEADER = "X-Leaderboard-Timestamp"
 DELIVERY_HEADER = "X-Leaderboard-Delivery"
 
 log = structlog.get_logger()
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """``sha256=`` and the HMAC-SHA256 of timestamp, a dot and the body, in hexadecimal."""
-    message = timestamp.encode() + b"." + body
-    return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def complete(services: Services, run: PipelineRun) -> None:

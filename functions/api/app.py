@@ -22,6 +22,7 @@ from functions.api import (
     jobs,
     leaderboard,
     openapi,
+    pipeline,
     repositories,
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
@@ -38,6 +39,7 @@ RESOURCES = (
     contributors.resource,
     config.resource,
     jobs.resource,
+    pipeline.resource,
     coverage.resource,
     health.resource,
     openapi.resource,
