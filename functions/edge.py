@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ STATUSES: Mapping[type[LeaderboardError], int] = {
     RetryLater: 503,
 }
 """The only place that knows which error is which status; others are 500."""
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]")
 
 INTERNAL_ERROR = "internal_error"
 
@@ -140,6 +143,13 @@ class Delivery:
     name: str
     occasion: str | None = None
     """The task or set time that is delivered, the same for every attempt. None by hand."""
+
+
+def round_of(services: Services, kind: str, delivery: Delivery) -> str:
+    """A name for the round of slices that a delivery begins: every attempt gives it the same."""
+    if delivery.occasion is None:
+        return f"{kind}-{services.new_id()}"
+    return f"{kind}-{_NOT_IN_NAMES.sub('', delivery.occasion).lower()}"
 
 
 def started() -> Services:

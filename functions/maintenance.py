@@ -1,4 +1,4 @@
-"""Cloud Scheduler: settle what got stuck."""
+"""Cloud Scheduler: settle what got stuck, remove what is no longer kept."""
 
 from __future__ import annotations
 
@@ -6,14 +6,45 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import job_steps, pipeline
+from shared import job_steps, pipeline, retention
 from shared.context import Services
+from shared.ports import Task
+from shared.retention import Slice
 
 
 @functions_framework.http
 def sweep_jobs(request: Request) -> tuple[str, int]:
     """Dispatch anew the jobs whose task was lost or whose worker died, and the pipeline's runs."""
     return edge.task(request, lambda services, _: sweep(services))
+
+
+@functions_framework.http
+def apply_retention(request: Request) -> tuple[str, int]:
+    """Remove a slice of what is older than the owner wants it kept; the next is a task."""
+    return edge.task(request, retain)
+
+
+def retain(services: Services, delivery: edge.Delivery) -> None:
+    """One delivery: of a set time, which begins a round, or of a round's next slice."""
+    body = delivery.body
+    round_ = body.get("round") or edge.round_of(services, "retention", delivery)
+    number = int(body.get("slice", 0))
+    slice_ = retention.first() if number == 0 else Slice(body["sweep"], body["after"])
+    following = retention.apply_slice(services, slice_, round_).following
+    if following is not None:
+        services.tasks.add(
+            Task(
+                name=f"{round_}-slice-{number + 1}",
+                function="apply_retention",
+                body={
+                    "round": round_,
+                    "slice": number + 1,
+                    "sweep": following.sweep,
+                    "after": following.after,
+                },
+                queue="low",
+            )
+        )
 
 
 def sweep(services: Services) -> None:

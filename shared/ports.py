@@ -246,6 +246,13 @@ class Warehouse(Protocol):
         """What became of the run with that allowance's id, None if the warehouse never saw it."""
         ...
 
+    def sweep(self) -> int:
+        """Remove what no unit needs any more and no reader can be reading. Returns how many.
+
+        That is what replaced units, and writers that died, have left behind. Safe at any time.
+        """
+        ...
+
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """What statements cost by the warehouse's own books, newest first."""
         ...

@@ -10,7 +10,7 @@ import click
 
 from infra.cli.app import CALLER, App, command
 from infra.cli.server import Occupied, drain, ended_by_signals, is_served, started_server
-from shared import pipeline_runs
+from shared import pipeline_runs, retention
 from shared.pipeline_runs import PipelineRun, PipelineState
 
 _BY_HAND = "manual"
@@ -21,6 +21,7 @@ _LONGEST_DRAIN = timedelta(minutes=1)
 def add_to(group: click.Group) -> None:
     """Add the commands of this file."""
     _add_pipeline(group)
+    _add_retention(group)
 
 
 def _add_pipeline(group: click.Group) -> None:
@@ -35,6 +36,16 @@ def _add_pipeline(group: click.Group) -> None:
             _say(app, run)
         if run.state is PipelineState.FAILED:
             raise click.exceptions.Exit(1)
+
+
+def _add_retention(group: click.Group) -> None:
+    @command(group, "retention")
+    def apply_retention(app: App) -> None:
+        """Remove ended jobs, runs and other leftovers older than RETENTION_DAYS."""
+        removed = retention.apply(app.services, f"retention-{app.services.new_id()}")
+        if not app.emit(removed):
+            for sweep, count in removed.items():
+                app.say(f"{sweep.replace('_', ' ')}: {count:,} removed")
 
 
 def _say(app: App, run: PipelineRun) -> None:

@@ -75,8 +75,16 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("sweep-jobs", "* * * * *", "sweep_jobs"),
     Schedule("refresh-stale-repositories", "15 * * * *", "refresh_stale_repositories"),
     Schedule("recalculate-global-leaderboard", "*/30 * * * *", "recalculate_global_leaderboard"),
+    Schedule("run-pipeline", "0 2 * * *", "run_pipeline"),
+    Schedule("recalculate-everything", "0 4 * * 0", "recalculate_everything"),
+    Schedule("apply-retention", "0 5 1 * *", "apply_retention"),
 )
-"""All schedules: sweeping up, the refresh of stale repositories, the global boards."""
+"""All schedules.
+
+Every minute what got stuck is swept up, hourly what is stale is refreshed, every half hour the
+global boards follow what changed; nightly comes the pipeline, weekly everything is counted anew,
+monthly what is no longer kept is removed.
+"""
 
 
 class Schedules:

@@ -248,7 +248,7 @@ class LocalWarehouse:
         )
         manifest.execute("DELETE FROM units WHERE dataset = ? AND name = ?", (dataset, unit))
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> int:
         """Remove files that were replaced a while ago. A kill in between leaves them for later."""
         with self._manifest() as manifest:
             due = manifest.execute(
@@ -258,6 +258,11 @@ class LocalWarehouse:
             for (file,) in due:
                 (self._folder / file).unlink(missing_ok=True)
                 manifest.execute("DELETE FROM retired WHERE file = ?", (file,))
+        return len(due)
+
+    def sweep(self) -> int:
+        """Remove the files of replaced units, and those that killed writers left. See the port."""
+        return self._sweep() + self.sweep_orphans()
 
     def sweep_orphans(self) -> int:
         """Remove files that a killed writer left without a manifest row. For the start of a server.

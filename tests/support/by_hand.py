@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from functions import edge, pipeline, recalculate, scrape
+from functions import edge, maintenance, pipeline, recalculate, scrape
 from shared.context import Services
 from shared.errors import LeaderboardError, RetryLater
 from shared.ports import Fields, Task
@@ -14,6 +14,8 @@ STEPS: Mapping[str, Callable[[Services, edge.Delivery], None]] = {
     "scrape_repository": scrape.step,
     "recalculate_board": recalculate.step,
     "run_pipeline": pipeline.step,
+    "recalculate_everything": recalculate.everything,
+    "apply_retention": maintenance.retain,
 }
 """What carries out a task, by the function that it calls."""
 
