@@ -14,7 +14,7 @@ UNTOUCHED_FOR = timedelta(days=1)
 
 
 def remove_orphans(services: Services, after: str | None, limit: int) -> tuple[int, str | None]:
-    """Remove orphans among some generations from a cursor on. Returns how many, and the next cursor.
+    """Remove orphans among some generations from a cursor on. Returns how many and the next cursor.
 
     A generation is kept while its board's pointer shows or keeps it.
     """

@@ -56,7 +56,7 @@ class TokenCallers:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise Forbidden("Only the platform may call this function: there is no token.")
-        if self._behind_iam and token.endswith(f".{REMOVED}"):
+        if token.endswith(f".{REMOVED}"):
             claims = self._unsigned(token)
         else:
             claims = self._signed(token)
@@ -76,12 +76,14 @@ class TokenCallers:
             )
         except exceptions.TransportError as error:
             raise RetryLater("The certificates of Google could not be fetched.") from error
-        except (ValueError, exceptions.GoogleAuthError) as error:
+        except (ValueError, KeyError, exceptions.GoogleAuthError) as error:
             raise Forbidden("Only the platform may call this function: a wrong token.") from error
         return claims
 
     def _unsigned(self, token: str) -> Mapping[str, Any]:
         """The claims of a token whose signature the platform has checked and removed."""
+        if not self._behind_iam:
+            raise Forbidden("Only the platform may call this function: nobody vouches for this.")
         claims = _claims(token)
         moment = self._now()
         try:
