@@ -56,19 +56,39 @@ class TokenCallers:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
             raise Forbidden("Only the platform may call this function: there is no token.")
-        if token.endswith(f".{REMOVED}"):
-            claims = self._unsigned(token)
-        else:
-            claims = self._signed(token)
-        if claims.get("email") not in self._accounts or claims.get("email_verified") is not True:
+        self._check_claims(_claims(token))
+        if not token.endswith(f".{REMOVED}"):
+            self._check_signature(token)
+        elif not self._behind_iam:
+            raise Forbidden("Only the platform may call this function: nobody vouches for this.")
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        # Before the signature, so that tokens that can never be right have nothing fetched.
+        moment = self._now()
+        try:
+            begins, ends = (
+                datetime.fromtimestamp(float(claims[name]), UTC) for name in ("iat", "exp")
+            )
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+            raise Forbidden("Only the platform may call this function: a wrong token.") from error
+        if (
+            str(claims.get("iss")) not in _ISSUERS
+            or claims.get("aud") != self._audience
+            or not begins - _SKEW <= moment <= ends + _SKEW
+        ):
+            raise Forbidden("Only the platform may call this function: a wrong token.")
+        if (
+            str(claims.get("email")) not in self._accounts
+            or claims.get("email_verified") is not True
+        ):
             raise Forbidden("Only the platform may call this function: this is another account.")
 
-    def _signed(self, token: str) -> Mapping[str, Any]:
+    def _check_signature(self, token: str) -> None:
         from google.auth import exceptions
         from google.oauth2 import id_token
 
         try:
-            claims: Mapping[str, Any] = id_token.verify_oauth2_token(  # type: ignore[no-untyped-call]
+            id_token.verify_oauth2_token(  # type: ignore[no-untyped-call]
                 token,
                 self._fetch,
                 audience=self._audience,
@@ -78,31 +98,10 @@ class TokenCallers:
             raise RetryLater("The certificates of Google could not be fetched.") from error
         except (ValueError, KeyError, exceptions.GoogleAuthError) as error:
             raise Forbidden("Only the platform may call this function: a wrong token.") from error
-        return claims
-
-    def _unsigned(self, token: str) -> Mapping[str, Any]:
-        """The claims of a token whose signature the platform has checked and removed."""
-        if not self._behind_iam:
-            raise Forbidden("Only the platform may call this function: nobody vouches for this.")
-        claims = _claims(token)
-        moment = self._now()
-        try:
-            begins, ends = (
-                datetime.fromtimestamp(float(claims[name]), UTC) for name in ("iat", "exp")
-            )
-            right = (
-                claims["iss"] in _ISSUERS
-                and claims["aud"] == self._audience
-                and begins - _SKEW <= moment <= ends + _SKEW
-            )
-        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-            raise Forbidden("Only the platform may call this function: a wrong token.") from error
-        if not right:
-            raise Forbidden("Only the platform may call this function: a wrong token.")
-        return claims
 
 
 def _claims(token: str) -> Mapping[str, Any]:
+    """What a token says of itself."""
     parts = token.split(".")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))

@@ -67,6 +67,8 @@ WRONG: Mapping[str, Mapping[str, Any]] = {
     "of no issuer": {"iss": None},
     "without an end": {"exp": None},
     "of no account": {"email": None},
+    "of several accounts": {"email": [ACCOUNT]},
+    "of several issuers": {"iss": ["https://accounts.google.com"]},
 }
 
 
@@ -83,8 +85,10 @@ def test_a_wrong_token_is_refused(claims: Mapping[str, Any], form: str) -> None:
     token = ISSUER.token(NOW, **claims)
     if form == "removed":
         token = removed(token)
+    certificates = Certificates()
     with pytest.raises(Forbidden):
-        callers(behind_iam=form == "removed").check(f"Bearer {token}")
+        callers(behind_iam=form == "removed", fetch=certificates).check(f"Bearer {token}")
+    assert certificates.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -138,7 +142,7 @@ def test_a_removed_signature_is_taken_only_where_the_platform_has_checked_it() -
 
 def test_without_certificates_the_call_is_to_come_again() -> None:
     def unreachable(url: str, method: str = "GET", **_: Any) -> Any:
-        raise exceptions.TransportError("no way")
+        raise exceptions.TransportError("no way")  # type: ignore[no-untyped-call]
 
     for fetch in (unreachable, Certificates(Answer(503, b"", {}))):
         with pytest.raises(RetryLater):
