@@ -2,10 +2,11 @@
 
 from functions.api import api
 from functions.dead_letter import record_dead_letter
-from functions.maintenance import report_budget, sweep_jobs
-from functions.pipeline import refresh_stale_repositories
+from functions.maintenance import apply_retention, report_budget, sweep_jobs
+from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
     recalculate_board,
+    recalculate_everything,
     recalculate_global_leaderboard,
     recalculate_leaderboards,
 )
@@ -13,12 +14,15 @@ from functions.scrape import scrape_repository
 
 __all__ = [
     "api",
+    "apply_retention",
     "recalculate_board",
+    "recalculate_everything",
     "recalculate_global_leaderboard",
     "recalculate_leaderboards",
     "record_dead_letter",
     "refresh_stale_repositories",
     "report_budget",
+    "run_pipeline",
     "scrape_repository",
     "sweep_jobs",
 ]

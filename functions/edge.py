@@ -1,13 +1,14 @@
 """The edge: decode what a trigger brings, bind its context, turn errors into statuses.
 
-Who may call is decided before: by IAM in the cloud, by the internal secret on one machine
-(``infra/local/serving.py``).
+Who may call a trigger is decided before, by IAM in the cloud, by the internal secret on one machine
+(``infra/local/serving.py``), and once more here, by the token that the call carries.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from typing import Any
 import structlog
 from cloudevents.http import CloudEvent
 from flask import Request
+from flask import request as current_call
+from werkzeug.exceptions import Forbidden as NotForStrangers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from infra import logs
@@ -61,6 +64,8 @@ STATUSES: Mapping[type[LeaderboardError], int] = {
     RetryLater: 503,
 }
 """The only place that knows which error is which status; others are 500."""
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]")
 
 INTERNAL_ERROR = "internal_error"
 
@@ -136,6 +141,15 @@ class Delivery:
 
     body: Mapping[str, Any]
     name: str
+    occasion: str | None = None
+    """The task or set time that is delivered, the same for every attempt. None by hand."""
+
+
+def round_of(services: Services, kind: str, delivery: Delivery) -> str:
+    """A name for the round of slices that a delivery begins: every attempt gives it the same."""
+    if delivery.occasion is None:
+        return f"{kind}-{services.new_id()}"
+    return f"{kind}-{_NOT_IN_NAMES.sub('', delivery.occasion).lower()}"
 
 
 def started() -> Services:
@@ -151,29 +165,50 @@ def task(request: Request, work: Callable[[Services, Delivery], object]) -> tupl
 
     A status of 500 and more makes the platform deliver it again.
     """
+    found = started()
+    try:
+        found.callers.check(request.headers.get("Authorization"))
+    except Forbidden as error:
+        return _stranger(request.path, error), 403
+    except RetryLater as error:
+        log.warning("delivery_postponed", reason=error.message)
+        return "", 503
     retry = request.headers.get("X-CloudTasks-TaskRetryCount", "0")
-    name = request.headers.get("X-CloudTasks-TaskName") or request.headers.get(
-        "X-CloudScheduler-ScheduleTime", "direct"
+    occasion = request.headers.get("X-CloudTasks-TaskName") or request.headers.get(
+        "X-CloudScheduler-ScheduleTime"
     )
+    name = occasion or "direct"
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
         log.error("validation_error", function=request.path, reason="the body is no JSON object")
         return "", 204
-    return _guarded(name, lambda s: work(s, Delivery(body, f"{name}#{retry}")))
+    delivery = Delivery(body, f"{name}#{retry}", occasion)
+    return _guarded(found, name, lambda s: work(s, delivery))
 
 
 def event(received: CloudEvent, work: Callable[[Services, Mapping[str, Any]], object]) -> None:
     """Run the work of a Pub/Sub message on its JSON data. Raises to have it delivered again."""
+    found = started()
+    try:
+        # A CloudEvent has no headers of the call that brought it.
+        found.callers.check(current_call.headers.get("Authorization") if current_call else None)
+    except Forbidden as error:
+        _stranger("event", error)
+        raise NotForStrangers from error
     message = received.data["message"]
     data = json.loads(base64.b64decode(message["data"]))
-    _, status = _guarded(f"message {message['messageId']}", lambda s: work(s, data))
+    _, status = _guarded(found, f"message {message['messageId']}", lambda s: work(s, data))
     if status >= 500:
         raise RuntimeError(f"message {message['messageId']} is to be delivered again")
 
 
-def _guarded(name: str, work: Callable[[Services], object]) -> tuple[str, int]:
+def _stranger(function: str, error: Forbidden) -> str:
+    log.warning("caller_refused", function=function, reason=error.message)
+    return error.message
+
+
+def _guarded(found: Services, name: str, work: Callable[[Services], object]) -> tuple[str, int]:
     clock = time.monotonic()
-    found = started()
     with structlog.contextvars.bound_contextvars(delivery=name):
         try:
             work(found)

@@ -1,4 +1,4 @@
-"""Cloud Scheduler: settle what got stuck, and report what was spent."""
+"""Cloud Scheduler: settle what got stuck, report what was spent, remove what is kept no longer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import costs, job_steps
+from shared import costs, job_steps, pipeline, retention
 from shared.context import Services
+from shared.ports import Task
+from shared.retention import Slice
 
 
 @functions_framework.http
 def sweep_jobs(request: Request) -> tuple[str, int]:
-    """Dispatch anew the jobs whose task or worker was lost, and settle what those reserved."""
-    return edge.task(request, lambda services, _: _sweep(services))
+    """Dispatch anew what lost its task or its worker, and settle what those reserved."""
+    return edge.task(request, lambda services, _: sweep(services))
 
 
 @functions_framework.http
@@ -22,6 +24,37 @@ def report_budget(request: Request) -> tuple[str, int]:
     return edge.task(request, lambda services, _: costs.report(services))
 
 
-def _sweep(services: Services) -> None:
+@functions_framework.http
+def apply_retention(request: Request) -> tuple[str, int]:
+    """Remove a slice of what is older than the owner wants it kept; the next is a task."""
+    return edge.task(request, retain)
+
+
+def retain(services: Services, delivery: edge.Delivery) -> None:
+    """One delivery: of a set time, which begins a round, or of a round's next slice."""
+    body = delivery.body
+    round_ = body.get("round") or edge.round_of(services, "retention", delivery)
+    number = int(body.get("slice", 0))
+    slice_ = retention.first() if number == 0 else Slice(body["sweep"], body["after"])
+    following = retention.apply_slice(services, slice_, round_).following
+    if following is not None:
+        services.tasks.add(
+            Task(
+                name=f"{round_}-slice-{number + 1}",
+                function="apply_retention",
+                body={
+                    "round": round_,
+                    "slice": number + 1,
+                    "sweep": following.sweep,
+                    "after": following.after,
+                },
+                queue="low",
+            )
+        )
+
+
+def sweep(services: Services) -> None:
+    """Settle what got stuck."""
     job_steps.sweep(services)
+    pipeline.sweep(services)
     costs.sweep(services)

@@ -10,8 +10,9 @@ from cloudevents.http import CloudEvent
 from flask import Request
 
 from functions import edge
-from shared import job_steps, jobs, recalculation
+from shared import full_recalculation, global_requests, job_steps, jobs, recalculation
 from shared.context import Services
+from shared.ports import Task
 
 
 @functions_framework.cloud_event
@@ -28,8 +29,35 @@ def recalculate_board(request: Request) -> tuple[str, int]:
 
 @functions_framework.http
 def recalculate_global_leaderboard(request: Request) -> tuple[str, int]:
-    """Cloud Scheduler: bring the global boards up to date; unchanged facts publish nothing."""
-    return edge.task(request, lambda services, _: recalculation.request_global(services))
+    """Cloud Scheduler: bring the global boards up to date if anything changed since they were."""
+    return edge.task(
+        request, lambda services, _: global_requests.request_global_if_changed(services)
+    )
+
+
+@functions_framework.http
+def recalculate_everything(request: Request) -> tuple[str, int]:
+    """Cloud Scheduler: count a slice of all repositories anew; the next is a task."""
+    return edge.task(request, everything)
+
+
+def everything(services: Services, delivery: edge.Delivery) -> None:
+    """One delivery: of a set time, which begins a round, or of a round's next slice."""
+    body = delivery.body
+    round_ = body.get("round") or edge.round_of(services, "anew", delivery)
+    number = int(body.get("slice", 0))
+    if number == 0:
+        full_recalculation.begin(services, round_)
+    _, cursor = full_recalculation.ask_slice(services, round_, body.get("after"))
+    if cursor is not None:
+        services.tasks.add(
+            Task(
+                name=f"{round_}-slice-{number + 1}",
+                function="recalculate_everything",
+                body={"round": round_, "slice": number + 1, "after": cursor},
+                queue="bulk",
+            )
+        )
 
 
 def enqueue(services: Services, data: Mapping[str, Any]) -> None:
@@ -37,7 +65,7 @@ def enqueue(services: Services, data: Mapping[str, Any]) -> None:
     if "job_id" in data:
         jobs.dispatch(services, jobs.get(services, data["job_id"]))
     else:
-        recalculation.request_global(services)
+        global_requests.request_global(services)
 
 
 def step(services: Services, delivery: edge.Delivery) -> None:

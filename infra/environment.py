@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_origin
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
@@ -23,17 +24,24 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         if environment.get(name.upper())
     }
     parsed: dict[str, object] = dict(values)
-    if "retry_seconds" in values:
-        parsed["retry_seconds"] = [part.strip() for part in values["retry_seconds"].split(",")]
+    for name, field in Settings.model_fields.items():
+        if name in values and get_origin(field.annotation) is tuple:
+            parsed[name] = [part.strip() for part in values[name].split(",")]
     try:
         return Settings.model_validate(parsed)
     except ValidationError as error:
         problems = [
-            f"{str(problem['loc'][0]).upper()}={values.get(str(problem['loc'][0]), '')!r}: "
+            f"{str(problem['loc'][0]).upper()}={_shown(str(problem['loc'][0]), values)}: "
             f"{problem['msg']}"
             for problem in error.errors()
         ]
         raise Rejected("The settings are wrong. " + "; ".join(problems)) from error
+
+
+def _shown(name: str, values: Mapping[str, str]) -> str:
+    """The value as messages may show it: secrets stay unsaid."""
+    field = Settings.model_fields.get(name)
+    return "(secret)" if field is not None and not field.repr else repr(values.get(name, ""))
 
 
 def with_file(environment: Mapping[str, str], file: Path) -> dict[str, str]:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
+from infra.outward import HttpOutward
 from shared.board_reading import BoardReader
+from shared.breaker import Breaker
 from shared.budget import Budget
+from shared.calls import Callers
 from shared.context import Services
 from shared.errors import Rejected
 from shared.limits import limits_of
@@ -65,10 +68,29 @@ def _local(settings: Settings, clock: Clock) -> Services:
         boards=BoardReader(documents, now=clock),
         publisher=Publisher(documents, now=clock, keep=settings.keep_generations),
         budget=budget,
+        breaker=Breaker(documents, now=clock),
+        callers=_callers(settings, clock),
+        outward=HttpOutward(),
         now=clock,
         new_id=new_id,
         jitter=random.random,
     )
+
+
+def _callers(settings: Settings, clock: Clock) -> Callers:
+    """On one machine the functions' own server keeps strangers out, unless accounts are named."""
+    if settings.backend == "local" and not settings.invoker_service_accounts:
+        return Everybody()
+    from infra.gcp import ports
+
+    return ports.callers(settings, os.environ.get("FUNCTION_TARGET", ""), clock)
+
+
+class Everybody:
+    """The port ``Callers`` where ``infra/local/serving.py`` has checked who calls."""
+
+    def check(self, authorization: str | None) -> None:
+        """Let them in."""
 
 
 def make_data_folder(folder: Path) -> None:

@@ -11,6 +11,8 @@ Every run is named by what it does, so a repeat after a kill attaches to it and 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -23,7 +25,7 @@ from shared import extractions, gathered, job_steps, planning, repositories, scr
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.budget_books import Charge
 from shared.context import Services
-from shared.errors import BudgetWaits
+from shared.errors import BudgetWaits, RunExpired
 from shared.extractions import Extracted
 from shared.gathered import Missing
 from shared.jobs import Job, Stage
@@ -242,19 +244,16 @@ class _Capture:
         work: Callable[[Allowance], None],
     ) -> None:
         """Run within the budget, under a name that finds the run again after a kill."""
-        id_ = self._run_id(name.replace(".", "-"))
         names = tuple(repository.name for repository in whose)
-        self._meter.run(Charge(id_, max_bytes, statement, self._job.id, names), work)
-
-    def _run_id(self, name: str) -> str:
-        """The name with a number: that of the run which goes on or succeeded, else a new one."""
-        number = 1
-        while True:
-            id_ = f"{name}-{number}"
+        # A run that failed, or is too long ago to be taken up, is followed by one under a new name.
+        for number in itertools.count(1):
+            id_ = f"{name.replace('.', '-')}-{number}"
             usage = self._services.warehouse.usage(id_)
-            if usage is None or not usage.failed:
-                return id_
-            number += 1
+            if usage is not None and usage.failed:
+                continue
+            with contextlib.suppress(RunExpired):
+                self._meter.run(Charge(id_, max_bytes, statement, self._job.id, names), work)
+                return
 
 
 def _selection(whose: Iterable[Repository]) -> Selection:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.board_reading import BoardReader
+from shared.breaker import Breaker
 from shared.budget import Budget
+from shared.calls import Callers, Outward
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
@@ -30,6 +32,9 @@ class Services:
     boards: BoardReader
     publisher: Publisher
     budget: Budget
+    breaker: Breaker
+    callers: Callers
+    outward: Outward
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

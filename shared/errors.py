@@ -52,6 +52,12 @@ class Conflict(LeaderboardError):
     code = "conflict"
 
 
+class RunExpired(Conflict):
+    """A run under this id ended too long ago to be attached to. Ask again under a new id."""
+
+    code = "run_expired"
+
+
 class Unauthenticated(LeaderboardError):
     """No key, or one that is unknown, expired or revoked."""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places, job_waits
+from shared import job_places, job_waits, pipeline_runs
 from shared.context import Services
 from shared.errors import (
     BudgetWaits,
@@ -53,7 +53,7 @@ def run(services: Services, job_id: str, number: int, delivery: str, step: Step)
             next_stage, result = step(job)
         except Exception as error:  # noqa: BLE001 - a job outlives every failure of its steps
             return fail(services, job, error)
-        return _advance(services, job, next_stage, result)
+        return _told(services, _advance(services, job, next_stage, result))
 
 
 def report(services: Services, job: Job, done: int, total: int, message: str) -> None:
@@ -123,7 +123,7 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
     level(event, error=noted.code, reason=noted.message, severity=noted.severity.value)
     if noted_job is not None and retries:
         dispatch(services, noted_job, not_before=not_before)
-    return noted_job
+    return _told(services, noted_job)
 
 
 def sweep(services: Services, limit: int = 100) -> int:
@@ -306,4 +306,13 @@ def _settle(services: Services, job: Job) -> bool:
     log.warning("job_settled", job_id=job.id, state=settled.state.value, lost=lost)
     if not settled.ended:
         dispatch(services, settled)
+    _told(services, settled)
     return True
+
+
+def _told(services: Services, job: Job | None) -> Job | None:
+    """Prompt the pipeline runs that wait for a job's end. What is lost here, their sweep finds."""
+    if job is not None and job.ended:
+        for run_id in job.awaited_by:
+            pipeline_runs.prompt(services, run_id, f"after-{job.id}")
+    return job

@@ -142,6 +142,10 @@ class Job(BaseModel):
     waits_until: str | None = None
     error: JobError | None = None
     result: dict[str, Json] = Field(default_factory=dict)
+    awaited_by: tuple[str, ...] = ()
+    """The pipeline runs that go on when this job has ended."""
+    anew: bool = False
+    """Count again what nothing seems to have changed of."""
 
     @property
     def ended(self) -> bool:

@@ -150,6 +150,17 @@ class MeteredWarehouse:
         """See the port."""
         return self.inner.usage(id_)
 
+    def sweeping_bytes(self, dataset: Dataset) -> int:
+        """See the port."""
+        return self.inner.sweeping_bytes(dataset)
+
+    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+        """Within the budget. Raises BudgetWaits, BudgetRefused. See the port."""
+        if allowance is not None or not self.meter.on:
+            return self.inner.sweep(dataset, allowance=allowance)
+        charge = charge_of(self._new_id(), "sweep", self.inner.sweeping_bytes(dataset))
+        return self.meter.run(charge, lambda given: self.inner.sweep(dataset, allowance=given))
+
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """See the port."""
         return self.inner.ledger(since, limit)

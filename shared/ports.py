@@ -247,6 +247,17 @@ class Warehouse(Protocol):
         """What became of the run with that allowance's id, None if the warehouse never saw it."""
         ...
 
+    def sweeping_bytes(self, dataset: Dataset) -> int:
+        """The most bytes that ``sweep`` could be billed. Free of charge."""
+        ...
+
+    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+        """Remove what no unit of a dataset needs and no reader can be reading. Returns how much.
+
+        That is what replaced units, and writers that died, have left behind. Safe at any time.
+        """
+        ...
+
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """What statements cost by the warehouse's own books, newest first."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from shared import audit, job_steps, jobs, repositories, rule_sets
+from shared import audit, global_requests, job_steps, jobs, repositories, rule_sets
 from shared.accounts import Account, Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
@@ -37,7 +37,11 @@ def recalculate(services: Services, job: Job) -> tuple[Stage | None, dict[str, J
     else:
         result = _recalculate_one(services, job)
         # Before the job completes: said afterwards, a kill between the two would be for good.
-        services.events.publish(CHANGED, {"board": job.repository or ""}, {})
+        if job.anew:
+            # One of very many: the global boards follow all of them at once.
+            global_requests.note_change(services)
+        else:
+            services.events.publish(CHANGED, {"board": job.repository or ""}, {})
     log.info("leaderboard_recalc_completed", stage=job.stage.value)
     return None, result
 
@@ -53,13 +57,16 @@ def _recalculate_one(services: Services, job: Job) -> dict[str, Json]:
         raise NotFound(f"{job.repository} is not registered any more.")
     repository = repositories.read(document)
     job_steps.report(services, job, 2, 3, "publishing boards")
-    published = recalculate_repository(services, repository)
+    published = recalculate_repository(services, repository, anew=job.anew)
     return {"boards": {p.head.window: p.head.generation for p in published}}
 
 
-def recalculate_repository(services: Services, repository: Repository) -> list[Published]:
+def recalculate_repository(
+    services: Services, repository: Repository, *, anew: bool = False
+) -> list[Published]:
     """Count, score, rank and publish a repository's boards from its contributions.
 
+    What was counted by the same rules is taken as it is, unless it is to be counted ``anew``.
     Raises NotFound before its first scrape, and if it was removed meanwhile.
     """
     repo_id = repository.github_id
@@ -68,7 +75,7 @@ def recalculate_repository(services: Services, repository: Repository) -> list[P
     rules = rule_sets.current(services)
     drafts = _consistent(
         services,
-        lambda: (count(services, repo_id, rules),),
+        lambda: (count(services, repo_id, rules, anew=anew),),
         lambda counted: drafts_of(
             services, repository_board(repo_id), repository.name, counted, rules
         ),
@@ -87,7 +94,7 @@ def _withdrawn(services: Services, repo_id: int) -> bool:
     return True
 
 
-def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
+def count(services: Services, repo_id: int, rules: Versioned, *, anew: bool = False) -> Unit:
     """Bring a repository's standings up to its contributions and the rules.
 
     What the unit notes of itself: the facts' digest, as-of time, rules, and its coverage.
@@ -107,7 +114,7 @@ def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
             "method": method_digest(),
         }
         existing = find_unit(services, Dataset.STANDINGS, repo_id)
-        if existing is not None and about.items() <= dict(existing.about).items():
+        if not anew and existing is not None and about.items() <= dict(existing.about).items():
             return existing
         windows = published_windows(as_of)
         digest = services.warehouse.query("digest_contributions", {"repo_id": repo_id})
@@ -136,7 +143,7 @@ def count(services: Services, repo_id: int, rules: Versioned) -> Unit:
 
 
 def request_repository(services: Services, repository: Repository, caller: Caller) -> Job:
-    """Ask for a repository's boards to be made anew from its contributions."""
+    """Ask for a repository's boards to be made from its contributions."""
     job = jobs.new(
         services,
         caller,
@@ -251,6 +258,7 @@ def _coverage(unit: Unit, window: Window) -> Coverage:
 
 def recalculate_global(services: Services, job: Job | None = None) -> dict[str, Json]:
     """Publish the global boards from the standings of all registered repositories."""
+    made = global_requests.basis(services)
     rules = rule_sets.current(services)
     drafts = _consistent(
         services,
@@ -260,6 +268,7 @@ def recalculate_global(services: Services, job: Job | None = None) -> dict[str, 
     if not drafts:
         services.publisher.withdraw(GLOBAL)
     published = [services.publisher.publish(draft) for draft in drafts]
+    global_requests.made_from(services, made)
     return {"boards": {p.head.window: p.head.generation for p in published}}
 
 

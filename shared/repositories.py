@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 
 from shared import audit, global_requests, jobs
 from shared.boards import repository_board
-from shared.context import SYSTEM, Caller, Services
+from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import Job, JobType, RepositoryStatus, Stage
 from shared.messages import CHANGED
@@ -42,6 +42,7 @@ class Repository(BaseModel):
     latest_data_at: str | None = None
     never_rescrape_before: str | None = None
     active_job: str | None = None
+    stars: int | None = None
     error_message: str | None = None
 
     @property
@@ -146,49 +147,74 @@ def request_scrape(
 
     Raises NotFound, Conflict for a disabled repository.
     """
-    type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
-    job = jobs.new(
-        services, caller, type_, _first_stage(services), queue, repository=(name.full, name.key)
-    )
 
     def ask(transaction: Transaction) -> tuple[Job, bool]:
-        document = transaction.get(f"repositories/{name.key}")
-        if document is None:
-            raise NotFound(
-                f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
-                details={"repository": name.full},
-            )
-        repository = read(document)
-        if repository.status is RepositoryStatus.DISABLED:
-            raise Conflict(f"{name.full} is disabled. Enable it first.")
-        active = transaction.get(f"jobs/{repository.active_job}") if repository.active_job else None
-        if active is not None and not jobs.read(active).ended:
-            return jobs.read(active), False
-        transaction.write(stored(repository.model_copy(update={"active_job": job.id})))
-        named = job.model_copy(update={"repository": repository.name})
-        transaction.write(jobs.stored(named))
-        transaction.write(
-            audit.record(
-                services,
-                caller,
-                "repository.scrape_requested",
-                ("repository", repository.name),
-                f"{type_.value.replace('_', ' ')} of {repository.name} requested",
-                new={"job": job.id},
-            )
-        )
-        return named, True
+        asked, writes = noted_scrape(services, transaction, name, caller, full=full, queue=queue)
+        for write in (*writes, *((jobs.stored(asked),) if writes else ())):
+            transaction.write(write)
+        return asked, bool(writes)
 
     asked, created = services.documents.transact(ask)
     if created:
-        jobs.dispatch(services, asked)
-        log.info("scrape_job_created", repository=asked.repository, job_id=asked.id)
+        begin_scrape(services, asked)
     return asked, created
 
 
 def _first_stage(services: Services) -> Stage:
     """A scrape begins with the archive where there is one to read from."""
     return Stage.SCRAPE if services.archive is None else Stage.CAPTURE
+
+
+def noted_scrape(
+    services: Services,
+    transaction: Transaction,
+    name: RepositoryName,
+    caller: Caller,
+    *,
+    full: bool,
+    queue: Queue,
+) -> tuple[Job, Sequence[Write]]:
+    """The job that answers a request made in this transaction, and what is to be written besides.
+
+    Nothing is to be written if the job is one that is under way. Reads, so it comes before any
+    write. Raises as ``request_scrape``.
+    """
+    document = transaction.get(f"repositories/{name.key}")
+    if document is None:
+        raise NotFound(
+            f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
+            details={"repository": name.full},
+        )
+    repository = read(document)
+    if repository.status is RepositoryStatus.DISABLED:
+        raise Conflict(f"{name.full} is disabled. Enable it first.")
+    active = transaction.get(f"jobs/{repository.active_job}") if repository.active_job else None
+    if active is not None and not jobs.read(active).ended:
+        return jobs.read(active), ()
+    type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
+    job = jobs.new(
+        services,
+        caller,
+        type_,
+        _first_stage(services),
+        queue,
+        repository=(repository.name, name.key),
+    )
+    asked = audit.record(
+        services,
+        caller,
+        "repository.scrape_requested",
+        ("repository", repository.name),
+        f"{type_.value.replace('_', ' ')} of {repository.name} requested",
+        new={"job": job.id},
+    )
+    return job, (stored(repository.model_copy(update={"active_job": job.id})), asked)
+
+
+def begin_scrape(services: Services, job: Job) -> None:
+    """See that a scrape that was noted has its task. Safe to repeat."""
+    jobs.dispatch(services, job)
+    log.info("scrape_job_created", repository=job.repository, job_id=job.id)
 
 
 def remove(services: Services, name: RepositoryName, caller: Caller) -> Repository:
@@ -267,40 +293,3 @@ def everyone(services: Services) -> tuple[Repository, ...]:
         cursor = page.cursor
         if cursor is None:
             return tuple(found)
-
-
-def refresh_stale(services: Services, limit: int) -> list[Job]:
-    """Mark what is older than a day as STALE and ask for incremental scrapes.
-
-    Never scraped ones first, then the stalest. Returns the jobs asked for.
-    """
-    oldest = iso(services.now() - timedelta(hours=services.settings.stale_after_hours))
-    waiting = [
-        repository
-        for repository in everyone(services)
-        if repository.status
-        in (RepositoryStatus.PENDING, RepositoryStatus.COMPLETED, RepositoryStatus.STALE)
-        and repository.active_job is None
-        and (repository.last_scraped_at or "") < oldest
-    ]
-    waiting.sort(key=lambda repository: repository.last_scraped_at or "")
-    for repository in waiting:
-        _mark_stale(services, repository)
-    asked = [
-        request_scrape(services, repository.registered_as, SYSTEM, full=False, queue="default")
-        for repository in waiting[:limit]
-    ]
-    return [job for job, _ in asked]
-
-
-def _mark_stale(services: Services, repository: Repository) -> None:
-    if repository.status is not RepositoryStatus.COMPLETED:
-        return
-
-    def mark(transaction: Transaction) -> None:
-        document = transaction.get(f"repositories/{repository.key}")
-        if document is not None and read(document) == repository:
-            stale = repository.model_copy(update={"status": RepositoryStatus.STALE})
-            transaction.write(stored(stale))
-
-    services.documents.transact(mark)

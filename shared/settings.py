@@ -43,6 +43,15 @@ class Settings(BaseModel):
     keep_generations: int = Field(default=5, ge=2, le=50, description="published boards kept")
     stale_after_hours: int = Field(default=24, ge=1)
     max_concurrent_scrapes: int = Field(default=3, ge=1)
+    pipeline_repositories: int = Field(
+        default=5, ge=1, le=50, description="scrapes that one pipeline run asks for"
+    )
+    pipeline_minutes: int = Field(
+        default=240, ge=1, description="a pipeline run that takes longer is ended as failed"
+    )
+    retention_days: int = Field(
+        default=90, ge=1, description="how long ended jobs, runs and settled letters are kept"
+    )
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
 
     budget_daily_usd: Decimal = Field(
@@ -77,6 +86,19 @@ class Settings(BaseModel):
         default=2, ge=0, le=240, description="how long after a day's end its table is complete"
     )
 
+    webhook_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        repr=False,
+        description="what calls of /api/v1/hooks are signed with; unset means there are none",
+    )
+    notify_webhook_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="where failed pipeline runs are told"
+    )
+    notify_webhook_secret: str | None = Field(
+        default=None, min_length=16, repr=False, description="what such notices are signed with"
+    )
+
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
     google_cloud_location: str = Field(
         default="us-central1", description="region of queues and functions, near the public archive"
@@ -97,6 +119,13 @@ class Settings(BaseModel):
     )
     function_url: str | None = Field(
         default=None, description="address of a function, {function} in it; unset means the usual"
+    )
+    invoker_service_accounts: tuple[str, ...] = Field(
+        default=(), description="e-mails of the accounts that may call trigger functions"
+    )
+    trigger_identity: Literal["iam", "token"] = Field(
+        default="iam",
+        description="who checks the signature of the callers' tokens: the platform, or the code",
     )
     firestore_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     pubsub_emulator_host: str | None = Field(default=None, description="host:port, for tests")

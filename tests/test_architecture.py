@@ -184,12 +184,15 @@ def test_every_topic_that_is_published_has_a_subscription_with_dead_letters() ->
     assert by_topic.keys() == {*topics, "dead-letters"}
 
 
-def test_the_schedules_sweep_refresh_and_recalculate() -> None:
+def test_the_schedules_are_those_that_are_deployed() -> None:
     assert {schedule.name: schedule.function for schedule in SCHEDULES} == {
         "sweep-jobs": "sweep_jobs",
         "refresh-stale-repositories": "refresh_stale_repositories",
         "recalculate-global-leaderboard": "recalculate_global_leaderboard",
         "report-budget": "report_budget",
+        "run-pipeline": "run_pipeline",
+        "recalculate-everything": "recalculate_everything",
+        "apply-retention": "apply_retention",
     }
 
 

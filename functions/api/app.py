@@ -24,6 +24,7 @@ from functions.api import (
     jobs,
     leaderboard,
     openapi,
+    pipeline,
     repositories,
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
@@ -41,6 +42,7 @@ RESOURCES = (
     config.resource,
     costs.resource,
     jobs.resource,
+    pipeline.resource,
     coverage.resource,
     health.resource,
     openapi.resource,

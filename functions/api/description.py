@@ -28,6 +28,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "owner": ("Whose repository it is, in any case", "pallets"),
     "name": ("The repository's name, in any case", "flask"),
     "login": ("A login on GitHub, in any case", "davidism"),
+    "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
 
@@ -157,7 +158,11 @@ def _operation(operation: Operation, references: _References, components: Json) 
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*_path_parameters(operation), *_query(operation, references, components)],
+        "parameters": [
+            *_path_parameters(operation),
+            *_query(operation, references, components),
+            *_headers(operation),
+        ],
         "responses": _responses(operation, references),
     }
     if operation.description:
@@ -188,6 +193,19 @@ def _path_parameters(operation: Operation) -> list[Json]:
             "example": _PATH_PARAMETERS[name][1],
         }
         for name in _PARAMETER.findall(operation.rule)
+    ]
+
+
+def _headers(operation: Operation) -> list[Json]:
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string"},
+        }
+        for name, description in operation.headers
     ]
 
 

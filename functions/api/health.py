@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
-
-import structlog
 
 from functions.api.links import here
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import Envelope, Links, Nothing, Shape
-from shared.context import Services
-from shared.errors import LeaderboardError, RetryLater
-from shared.tables import Dataset
-
-log = structlog.get_logger()
+from shared import health
+from shared.errors import RetryLater
 
 resource = Resource("health")
 
@@ -51,25 +45,9 @@ def show_life(call: Call) -> Reply[AliveAnswer]:  # noqa: ARG001 - every endpoin
 @resource.operation("GET", "/api/v1/health/ready", errors=(RetryLater,))
 def show_readiness(call: Call) -> Reply[ReadyAnswer]:
     """Documents and warehouse can be read. If not, details say which, and why."""
-    checks: dict[str, Callable[[Services], object]] = {
-        "documents": lambda services: services.documents.get("state/scoring"),
-        "warehouse": lambda services: services.warehouse.unit(Dataset.EVENTS, "health"),
-    }
-    results = {name: _try(name, check, call.services) for name, check in checks.items()}
-    wrong = {name: result for name, result in results.items() if result != "ok"}
+    results = health.examine(call.services, health.READING)
+    wrong = {name: result for name, result in results.items() if result != health.OK}
     if wrong:
         raise RetryLater(f"Not ready: {', '.join(wrong)}.", details={"checks": results})
     data = Ready(checks=dict.fromkeys(results, "ok"))
     return Reply(ReadyAnswer(data=data, meta=Nothing(), links=here()))
-
-
-def _try(name: str, check: Callable[[Services], object], services: Services) -> str:
-    try:
-        check(services)
-    except LeaderboardError as error:
-        return error.message
-    except Exception as error:
-        # Whatever it is, it is an answer: this one cannot be used.
-        log.exception("health_check_failed", check=name)
-        return type(error).__name__
-    return "ok"

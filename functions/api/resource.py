@@ -10,8 +10,9 @@ others come from the path. The same signature makes the OpenAPI description.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -89,6 +90,7 @@ class Operation:
     body: type[BaseModel] | None
     scope: str | None
     key_elsewhere: bool
+    headers: tuple[tuple[str, str], ...]
     errors: Errors
 
 
@@ -127,13 +129,15 @@ class Resource(Blueprint):
         scope: str | None = None,
         reads_warehouse: bool = False,
         key_elsewhere: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
 
         ``scope`` is what the key has to allow; without one the endpoint is open. One that
         ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
-        on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``.
+        on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
+        those that the endpoint itself looks at, and what they are for.
         """
 
         def register(view: View) -> View:
@@ -155,6 +159,7 @@ class Resource(Blueprint):
                 body=hints.get("body"),
                 scope=scope,
                 key_elsewhere=reads_warehouse or key_elsewhere,
+                headers=tuple(headers.items()),
                 errors=(*keyed, *paid, *errors),
             )
             self.operations.append(operation)

@@ -111,9 +111,10 @@ def command(
             *, as_json: bool, data_dir: str | None, host: str | None, port: int | None, **rest: Any
         ) -> None:
             overrides = {"DATA_DIR": data_dir, "HOST": host, "PORT": port}
-            with _failing_clearly(), _opened(
-                as_json, overrides, makes_data=makes_data, needs_data=needs_data
-            ) as app:
+            with (
+                _failing_clearly(),
+                _opened(as_json, overrides, makes_data=makes_data, needs_data=needs_data) as app,
+            ):
                 function(app, **rest)
 
         return group.command(name)(run)

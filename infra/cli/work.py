@@ -11,7 +11,7 @@ from infra.cli.app import CALLER, COMMAND, App, command
 from infra.cli.names import registered
 from infra.cli.sample import is_sample
 from infra.cli.waiting import describe, see_through, style_of
-from shared import recalculation, repositories
+from shared import recalculation, repositories, staleness
 from shared.jobs import Job, State
 from shared.models import RepositoryName
 from shared.repositories import Repository
@@ -104,7 +104,7 @@ def _add_refresh(group: click.Group) -> None:
             )
             asked = [_scrape(app, repository, full=False) for repository in chosen]
         else:
-            asked = repositories.refresh_stale(app.services, _NO_LIMIT)
+            asked = staleness.refresh_stale(app.services, _NO_LIMIT)
         if asked:
             finish(app, asked)
         elif not app.emit([]):

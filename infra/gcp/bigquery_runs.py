@@ -144,6 +144,7 @@ def _usage(job: Any, id_: str) -> Usage:
         id=id_,
         slot_ms=job.slot_millis or 0,
         done=job.state == "DONE",
+        failed=job.error_result is not None,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from infra.clock import Clock
 from infra.gcp.bigquery_names import Place
 from infra.gcp.documents import FirestoreDocuments
 from infra.gcp.events import PubSubEvents
+from infra.gcp.identity import Cached, TokenCallers
 from infra.gcp.tasks import CloudTasks
 from infra.gcp.warehouse import BigQueryWarehouse
 from shared.errors import Rejected
@@ -29,12 +32,10 @@ def events(settings: Settings) -> PubSubEvents:
 
 
 def tasks(settings: Settings, now: Clock) -> CloudTasks:
-    project, location = _set(settings, "google_cloud_project"), settings.google_cloud_location
     return CloudTasks(
-        project,
-        location,
-        function_url=settings.function_url
-        or f"https://{location}-{project}.cloudfunctions.net/{{function}}",
+        _set(settings, "google_cloud_project"),
+        settings.google_cloud_location,
+        function_url=_function_url(settings),
         service_account=_set(settings, "tasks_service_account"),
         now=now,
         queue_prefix=settings.tasks_queue_prefix,
@@ -52,6 +53,36 @@ def warehouse(settings: Settings, documents: Documents, now: Clock) -> BigQueryW
     return BigQueryWarehouse(
         place, documents, now=now, emulator_host=settings.bigquery_emulator_host
     )
+
+
+def callers(settings: Settings, function: str, now: Clock) -> TokenCallers:
+    """Who may call ``function``, the one that this process serves. Fetches nothing yet."""
+    if not settings.invoker_service_accounts:
+        raise Rejected(
+            "BACKEND=gcp needs INVOKER_SERVICE_ACCOUNTS.",
+            details={"variable": "INVOKER_SERVICE_ACCOUNTS"},
+        )
+    return TokenCallers(
+        audience=_function_url(settings).replace("{function}", function),
+        accounts=settings.invoker_service_accounts,
+        behind_iam=settings.trigger_identity == "iam",
+        fetch=Cached(_fetch, now=now),
+        now=now,
+    )
+
+
+def _fetch(url: str, method: str = "GET", **options: Any) -> Any:
+    # Imported here: with signatures checked by the platform nothing is ever fetched.
+    from google.auth.transport.requests import Request
+
+    return Request()(url, method=method, **options)
+
+
+def _function_url(settings: Settings) -> str:
+    if settings.function_url is not None:
+        return settings.function_url
+    project = _set(settings, "google_cloud_project")
+    return f"https://{settings.google_cloud_location}-{project}.cloudfunctions.net/{{function}}"
 
 
 def _set(settings: Settings, name: str) -> str:

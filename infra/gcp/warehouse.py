@@ -26,7 +26,7 @@ from infra.gcp.bigquery_parameters import Value
 from infra.gcp.bigquery_runs import UNRESERVED, Order, Runs, parameter_of, records_written
 from infra.gcp.manifest import Manifest, new_revision, oldest_kept
 from infra.gcp.table_definitions import REVISION
-from shared.errors import Conflict
+from shared.errors import RunExpired
 from shared.ports import Allowance, Documents, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
@@ -137,7 +137,7 @@ class BigQueryWarehouse:
         """The most bytes that ``sweep`` would be billed. Free of charge."""
         return self.runs.estimate(self._sweeping(dataset, None))
 
-    def sweep(self, dataset: Dataset, allowance: Allowance | None = None) -> int:
+    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
         """Remove the rows of revisions that count no more, and say how many there were.
 
         Rows that were written or replaced within the last hour stay: somebody may be reading them
@@ -153,16 +153,16 @@ class BigQueryWarehouse:
         return new_revision(self._now(), lambda: uuid.uuid4().hex[:12])
 
     def written_by(self, job: Any, dataset: Dataset, unit: str, about: Fields) -> Unit:
-        """Let the revision count that a job has written. Raises Conflict if it is too old.
+        """Let the revision count that a job has written. Raises RunExpired if it is too old.
 
         The rows of a revision that nobody lists are swept after an hour.
         """
         revision = str(parameter_of(job, REVISION))
         if revision < oldest_kept(self._now()):
-            raise Conflict(
+            raise RunExpired(
                 f"The run {job.job_id} is too long ago, its rows may be gone. Ask again under a "
                 "new id.",
-                details={"id": job.job_id, "over": True},
+                details={"id": job.job_id},
             )
         written = Unit(dataset, unit, records_written(job), _digest_of(job), about)
         self.manifest.put(written, revision)

@@ -76,8 +76,16 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("refresh-stale-repositories", "15 * * * *", "refresh_stale_repositories"),
     Schedule("recalculate-global-leaderboard", "*/30 * * * *", "recalculate_global_leaderboard"),
     Schedule("report-budget", "10 0 * * *", "report_budget"),
+    Schedule("run-pipeline", "0 2 * * *", "run_pipeline"),
+    Schedule("recalculate-everything", "0 4 * * 0", "recalculate_everything"),
+    Schedule("apply-retention", "0 5 1 * *", "apply_retention"),
 )
-"""All schedules: sweeping up, the refresh of stale repositories, the global boards, the budget."""
+"""All schedules.
+
+Every minute what got stuck is swept up, hourly what is stale is refreshed, every half hour the
+global boards follow what changed; nightly comes the pipeline and the report on the budget, weekly
+everything is counted anew, monthly what is no longer kept is removed.
+"""
 
 
 class Schedules:

@@ -300,18 +300,32 @@ class LocalWarehouse:
         )
         manifest.execute("DELETE FROM units WHERE dataset = ? AND name = ?", (dataset, unit))
 
-    def _sweep(self) -> None:
+    def _sweep(self, prefix: str = "") -> int:
         """Remove files that were replaced a while ago. A kill in between leaves them for later."""
         with self._manifest() as manifest:
             due = manifest.execute(
-                "SELECT file FROM retired WHERE retired_at < ?",
-                (iso(self._now() - _READERS_GRACE),),
+                "SELECT file FROM retired WHERE retired_at < ? AND file GLOB ? || '*'",
+                (iso(self._now() - _READERS_GRACE), prefix),
             ).fetchall()
             for (file,) in due:
                 (self._folder / file).unlink(missing_ok=True)
                 manifest.execute("DELETE FROM retired WHERE file = ?", (file,))
+        return len(due)
 
-    def sweep_orphans(self) -> int:
+    def sweeping_bytes(self, dataset: Dataset) -> int:  # noqa: ARG002 - whatever it is
+        """Removing files costs nothing. See the port."""
+        return 0
+
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        allowance: Allowance | None = None,  # noqa: ARG002 - nothing is billed
+    ) -> int:
+        """Remove the files of replaced units, and those that killed writers left. See the port."""
+        return self._sweep(f"{dataset}/") + self.sweep_orphans(dataset)
+
+    def sweep_orphans(self, dataset: str = "*") -> int:
         """Remove files that a killed writer left without a manifest row. For the start of a server.
 
         Only files older than the readers' grace: a younger one may be about to be listed.
@@ -326,7 +340,7 @@ class LocalWarehouse:
         oldest = time.time() - _READERS_GRACE.total_seconds()
         orphans = [
             path
-            for path in self._folder.glob("*/*.parquet")
+            for path in self._folder.glob(f"{dataset}/*.parquet")
             if str(path.relative_to(self._folder)) not in known and path.stat().st_mtime < oldest
         ]
         for path in orphans:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shared import job_steps, jobs, repositories
+from shared import job_steps, jobs, repositories, staleness
 from shared.boards import repository_board
 from shared.budget import Budget
 from shared.context import SYSTEM, Services
@@ -178,7 +178,7 @@ def test_what_the_budget_does_not_allow_waits_and_goes_on_the_next_day(tmp_path:
     assert job.result["days_waiting"] == DAYS - len(first)
 
     place.clock.advance(timedelta(days=1))
-    repositories.refresh_stale(place.services, 5)
+    staleness.refresh_stale(place.services, 5)
     place.work()
     assert sorted(place.bench.scanned) == EVERY_DAY[1:]  # two years end a day later, too
     assert on_board(place, ENGINE) > 0
@@ -209,7 +209,7 @@ def test_the_newest_day_is_the_only_one_that_a_refresh_scans(tmp_path: Path) -> 
     place.bench.scanned.clear()
     place.bench._last = LAST + timedelta(days=1)  # the day after its table is there
     place.clock.advance(timedelta(days=1))
-    repositories.refresh_stale(place.services, 5)
+    staleness.refresh_stale(place.services, 5)
     place.work()
     assert place.bench.scanned == ["day.20250320"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import job_steps, recalculation, repositories
+from shared import job_steps, recalculation, repositories, staleness
 from shared.context import SYSTEM, Services
 from shared.ports import Query
 from tests.support.by_hand import Handed, HandQueue, by_hand, deliver, deliver_all
@@ -113,7 +113,7 @@ def request(services: Services, dice: random.Random) -> None:
     if asked == 0:
         register_both(services)
     elif asked == 1:
-        repositories.refresh_stale(services, 5)
+        staleness.refresh_stale(services, 5)
     elif asked == 2:
         recalculation.request_global(services)
     else:

@@ -58,6 +58,15 @@ class BilledWarehouse:
         self._run(statement, allowance)
         return Unit(dataset, unit, 0, "digest", about)
 
+    def sweeping_bytes(self, dataset: Dataset) -> int:
+        del dataset
+        return self.estimate("sweep", {})
+
+    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+        del dataset
+        self._run("sweep", allowance)
+        return 0
+
     def remove(self, dataset: Dataset, unit: str) -> None:
         self.loaded.pop((dataset, unit), None)
 

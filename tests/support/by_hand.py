@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from functions import edge, recalculate, scrape
+from functions import edge, maintenance, pipeline, recalculate, scrape
 from shared.context import Services
 from shared.errors import LeaderboardError, RetryLater
 from shared.ports import Fields, Task
+
+STEPS: Mapping[str, Callable[[Services, edge.Delivery], None]] = {
+    "scrape_repository": scrape.step,
+    "recalculate_board": recalculate.step,
+    "run_pipeline": pipeline.step,
+    "recalculate_everything": recalculate.everything,
+    "apply_retention": maintenance.retain,
+}
+"""What carries out a task, by the function that it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,8 @@ def deliver(services: Services, handed: Handed, *, retry: int = 0) -> bool:
         if handed.task is None:
             recalculate.enqueue(services, handed.data)
         else:
-            step = {"scrape_repository": scrape.step, "recalculate_board": recalculate.step}
             name = f"{handed.task.name}#{retry}"
-            step[handed.task.function](services, edge.Delivery(handed.data, name))
+            STEPS[handed.task.function](services, edge.Delivery(handed.data, name))
     except RetryLater:
         return False
     except LeaderboardError:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.board_reading import BoardReader
+from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.context import Services
 from shared.publishing import Publisher
@@ -24,12 +25,15 @@ def watched(services: Services, around: Around) -> Services:
     warehouse: Any = _Port("warehouse", services.warehouse, around)
     tasks: Any = _Port("tasks", services.tasks, around)
     events: Any = _Port("events", services.events, around)
+    outward: Any = _Port("outward", services.outward, around)
     return replace(
         services,
         documents=documents,
         warehouse=warehouse,
         tasks=tasks,
         events=events,
+        outward=outward,
+        breaker=Breaker(documents, now=services.now),
         boards=BoardReader(documents, now=services.now),
         publisher=Publisher(documents, now=services.now, keep=services.settings.keep_generations),
         budget=Budget(documents, services.settings, services.now),
