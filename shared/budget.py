@@ -18,13 +18,13 @@ import structlog
 from shared.budget_books import (
     Charge,
     Entry,
+    Money,
     Period,
     day_name,
     entry,
     id_of,
     midnight_after,
     month_after,
-    opened,
     period,
     reserved_entry,
 )
@@ -33,7 +33,7 @@ from shared.cost_summaries import summary
 from shared.errors import BudgetRefused, BudgetWaits, LeaderboardError
 from shared.limits import CONFIG, LEAST_BYTES, TIB, Limits, dollars, in_force, price_of, shown
 from shared.models import iso
-from shared.ports import Allowance, Documents, Query, Transaction, Usage, Write
+from shared.ports import Allowance, Documents, Json, Operator, Query, Transaction, Usage, Write
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -99,9 +99,11 @@ class Budget:
     def reserve(self, charge: Charge) -> Allowance:
         """Set aside what a run may cost at most, and allow it exactly that.
 
-        An id that is known gets the allowance it was given first: its run is paid for, and a repeat
-        attaches to it. Raises BudgetWaits with the time of renewal if it does not fit into what is
-        left, BudgetRefused if it is dearer than a whole limit.
+        An id that is reserved gets the allowance it was given first, and is known to be worked at.
+        One that is settled is reserved for what its run may still be billed: a repeat attaches to
+        the run, and where that is over, gives it all back. Raises BudgetWaits with the time of
+        renewal if it does not fit into what is left, BudgetRefused if it is dearer than a whole
+        limit.
         """
         moment = self._now()
         reserved, is_new = self._documents.transact(lambda t: self._reserved(t, charge, moment))
@@ -115,8 +117,9 @@ class Budget:
     def settle(self, usage: Usage) -> bool:
         """Book what a run was billed and give back the rest. Returns False if there is nothing new.
 
-        A repeat changes nothing, nor does a run that is still going on. A run that never was
-        reserved, or whose reservation was given back, is booked on the day it started.
+        A repeat changes nothing, nor does a run that is still going on; one that was billed more
+        than is booked adds the difference. A run that never was reserved, or whose reservation was
+        given back, is booked on the day it started.
         """
         if not usage.done:
             return False
@@ -143,14 +146,15 @@ class Budget:
 
         def give_back(transaction: Transaction) -> bool:
             document = transaction.get(f"charges/{id_}")
-            if document is None or "open_since" not in document.fields:
+            charge = entry(document) if document is not None else None
+            if charge is None or not charge.open:
                 return False
-            charge = entry(document)
-            day, month = _periods(transaction, charge.day)
+            day, month = _periods(transaction, charge.held_on)
+            never_ran = charge.settled_at is None
             for write in (
-                day.moved(reserved=-charge.reserved).write(),
-                month.moved(reserved=-charge.reserved, free_reserved=-charge.free).write(),
-                Write(document.path, None),
+                day.moved(reserved=-charge.held).write(),
+                month.moved(reserved=-charge.held, free_reserved=-charge.held_free).write(),
+                Write(f"charges/{id_}", None) if never_ran else charge.closed().write(),
             ):
                 transaction.write(write)
             return True
@@ -158,20 +162,25 @@ class Budget:
         return self._documents.transact(give_back)
 
     def sweep(self, usage_of: Callable[[str], Usage | None]) -> Swept:
-        """Settle open reservations by asking the warehouse: their workers may have died.
+        """Settle reservations whose workers have died, by asking the warehouse.
 
-        A run that the warehouse never saw is given back after ``GRACE``; one that goes on is left.
+        Those are looked at that no worker has reserved or repeated for as long as a step may run.
+        A run that goes on is left; one that the warehouse never saw is given back after ``GRACE``.
         What cannot be asked or settled now is left for the next sweep.
         """
+        lease = timedelta(seconds=self._settings.lease_seconds)
+        old: tuple[tuple[str, Operator, Json], ...] = (
+            ("open_since", "<=", iso(self._now() - lease)),
+        )
         counts = {"settled": 0, "released": 0, "running": 0, "unknown": 0}
         cursor: str | None = None
         while True:
             page = self._documents.query(
-                Query("charges", order_by="open_since", after=cursor, limit=_SWEPT_AT_ONCE)
+                Query("charges", old, "open_since", after=cursor, limit=_SWEPT_AT_ONCE)
             )
             for document in page.documents:
                 try:
-                    counts[self._looked_after(document.id, opened(document), usage_of)] += 1
+                    counts[self._looked_after(entry(document), usage_of)] += 1
                 except LeaderboardError as error:
                     log.warning("charge_unknown", charge=document.id, reason=error.message)
                     counts["unknown"] += 1
@@ -188,20 +197,28 @@ class Budget:
     def _reserved(
         self, transaction: Transaction, charge: Charge, moment: datetime
     ) -> tuple[Entry, bool]:
-        known = transaction.get(f"charges/{charge.id}")
-        if known is not None:
-            return entry(known), False
+        document = transaction.get(f"charges/{charge.id}")
+        known = entry(document) if document is not None else None
+        if known is not None and known.open:
+            transaction.write(known.renewed(moment).write())
+            return known, False
+        if known is not None and not known.unbilled:
+            return known, False
         limits = in_force(self._settings, transaction.get(CONFIG))
         day, month = _periods(transaction, day_name(moment))
-        size = max(charge.max_bytes, LEAST_BYTES)
+        size = max(charge.max_bytes, LEAST_BYTES) if known is None else known.unbilled
         free = min(size, month.free_left(limits.free_bytes))
-        money = price_of(size - free, limits.price)
-        _check_that_it_fits(limits, day, month, (size, money), moment)
-        reserved = reserved_entry(charge, moment, size, (money, free, limits.price))
-        since = {"since": month.since or reserved.day}
+        money = Money(price_of(size - free, limits.price), free, limits.price)
+        _check_that_it_fits(limits, day, month, (size, money.reserved), moment)
+        if known is None:
+            reserved = reserved_entry(charge, moment, size, money)
+        else:
+            reserved = known.reopened(moment, money)
+        since = {"since": month.since or reserved.held_on}
+        month = month.moved(reserved=money.reserved, free_reserved=free)
         for write in (
-            day.moved(reserved=money).model_copy(update=since).write(),
-            month.moved(reserved=money, free_reserved=free).model_copy(update=since).write(),
+            day.moved(reserved=money.reserved).model_copy(update=since).write(),
+            month.model_copy(update=since).write(),
             reserved.write(),
         ):
             transaction.write(write)
@@ -211,20 +228,21 @@ class Budget:
         self, transaction: Transaction, usage: Usage, moment: datetime
     ) -> tuple[Entry, list[tuple[str, int, int]]] | None:
         document = transaction.get(f"charges/{id_of(usage)}")
-        if document is not None and "open_since" not in document.fields:
-            return None
         limits = in_force(self._settings, transaction.get(CONFIG))
         charge = entry(document) if document is not None else _unreserved(usage, limits)
-        day, month = _periods(transaction, charge.day)
-        summed = summary(transaction.get(f"cost_days/{charge.day}"))
+        extra = max(0, usage.bytes_billed - charge.bytes_billed)
+        if charge.settled_at is not None and not charge.open and not extra:
+            return None
+        day, month = _periods(transaction, charge.held_on)
+        summed = summary(transaction.get(f"cost_days/{charge.held_on}"))
         # What was set aside free stays free, also where the setting was lowered meanwhile.
-        left = month.moved(free_reserved=-charge.free).free_left(limits.free_bytes)
-        free = min(usage.bytes_billed, max(charge.free, left))
-        cost = price_of(usage.bytes_billed - free, charge.price)
+        left = month.moved(free_reserved=-charge.held_free).free_left(limits.free_bytes)
+        free = min(extra, max(charge.held_free, left))
+        cost = price_of(extra - free, charge.price)
         bill = charge.billed(usage, cost, moment)
-        day = day.moved(spent=cost, reserved=-charge.reserved)
+        day = day.moved(spent=cost, reserved=-charge.held)
         month = month.moved(
-            spent=cost, reserved=-charge.reserved, free_used=free, free_reserved=-charge.free
+            spent=cost, reserved=-charge.held, free_used=free, free_reserved=-charge.held_free
         )
         warnings: list[tuple[str, int, int]] = []
         for each, limit in ((day, limits.daily), (month, limits.monthly)):
@@ -234,22 +252,20 @@ class Budget:
                 each = each.model_copy(update={"warned_on": day_name(moment)})
             transaction.write(each.write())
         transaction.write(bill.write())
-        transaction.write(summed.with_bill(bill).write(charge.day))
+        transaction.write(summed.with_bill(charge, bill).write(charge.held_on))
         return bill, warnings
 
-    def _looked_after(
-        self, id_: str, since: datetime, usage_of: Callable[[str], Usage | None]
-    ) -> str:
-        usage = usage_of(id_)
+    def _looked_after(self, charge: Entry, usage_of: Callable[[str], Usage | None]) -> str:
+        usage = usage_of(charge.id)
         if usage is not None:
             if not usage.done:
                 return "running"
             self.settle(usage)
             return "settled"
-        if self._now() - since < GRACE:
+        if iso(self._now() - GRACE) < (charge.open_since or ""):
             return "running"
-        self.release(id_)
-        log.warning("charge_released", charge=id_, reason="the warehouse never saw its run")
+        self.release(charge.id)
+        log.warning("charge_released", charge=charge.id, reason="the warehouse never saw its run")
         return "released"
 
 
@@ -265,7 +281,8 @@ def _periods(transaction: Transaction, day: str) -> tuple[Period, Period]:
 def _unreserved(usage: Usage, limits: Limits) -> Entry:
     """The charge of a run that nobody reserved, or whose reservation was given back."""
     charge = Charge(id_of(usage), usage.bytes_billed, usage.statement, usage.job)
-    return reserved_entry(charge, usage.started_at, usage.bytes_billed, (0, 0, limits.price))
+    money = Money(0, 0, limits.price)
+    return reserved_entry(charge, usage.started_at, usage.bytes_billed, money).closed()
 
 
 def _check_that_it_fits(

@@ -11,18 +11,19 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.canonical import fingerprint
 from shared.errors import Rejected
-from shared.models import iso, parse_time
+from shared.models import iso
 from shared.ports import Allowance, Document, Json, Usage, Write
 
 MOST_NAMED = 4_000
 """Repositories that a document has room to name."""
 
-_ID = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{0,1023}")
+_ID = re.compile(r"[A-Za-z0-9-][A-Za-z0-9_-]{0,899}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Charge:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
             raise Rejected(f"{self.id[:60]!r} cannot be a charge's id: letters, digits, - and _.")
+
+
+class Money(NamedTuple):
+    """Micro-dollars set aside, bytes that are to cost nothing, and the price of a TiB."""
+
+    reserved: int
+    free: int
+    price: int
 
 
 class Period(BaseModel):
@@ -88,10 +97,11 @@ class Period(BaseModel):
 
 
 class Entry(BaseModel):
-    """A charge as it is stored: reserved, and once ``settled_at`` is set also billed.
+    """A charge as it is stored: a reservation while ``open_since`` is set, and its bill.
 
-    ``reserved`` and ``price`` (per TiB) hold as they were when it was reserved, ``free`` are the
-    bytes of it that were to cost nothing. ``more`` repositories share it beyond those named.
+    ``reserved`` (money, at ``price`` per TiB) and ``free`` (bytes) are on the books of the day
+    ``held_on``; a charge that is reserved once more keeps its first ``day``. The bill is all that
+    the run has cost so far. ``more`` repositories share it beyond those named.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,7 +110,9 @@ class Entry(BaseModel):
     statement: str
     job: str | None
     day: str
+    held_on: str
     reserved_at: str
+    open_since: str | None
     max_bytes: int
     reserved: int
     free: int
@@ -121,55 +133,86 @@ class Entry(BaseModel):
     def allowance(self) -> Allowance:
         return Allowance(self.id, self.max_bytes, self.job)
 
+    @property
+    def open(self) -> bool:
+        return self.open_since is not None
+
+    @property
+    def held(self) -> int:
+        """The money that is set aside for it now."""
+        return self.reserved if self.open else 0
+
+    @property
+    def held_free(self) -> int:
+        """The free bytes that are set aside for it now."""
+        return self.free if self.open else 0
+
+    @property
+    def unbilled(self) -> int:
+        """The bytes that its run may still be billed."""
+        return max(0, self.max_bytes - self.bytes_billed)
+
     def write(self) -> Write:
         fields: dict[str, Json] = self.model_dump(mode="json")
-        if self.settled_at is None:
+        if self.open_since is None:
             # Only open charges have this field: an order by it finds them without an index more.
-            fields["open_since"] = self.reserved_at
+            del fields["open_since"]
         return Write(f"charges/{self.id}", fields, json.dumps(self.repositories).encode())
 
+    def renewed(self, moment: datetime) -> Entry:
+        """The open charge, of which a worker has said that it is at it."""
+        return self.model_copy(update={"open_since": iso(moment)})
+
+    def reopened(self, moment: datetime, money: Money) -> Entry:
+        """The settled charge, reserved for what its run may still be billed."""
+        held = {"held_on": day_name(moment), "open_since": iso(moment), **money._asdict()}
+        return self.model_copy(update=held)
+
+    def closed(self) -> Entry:
+        """The charge with nothing set aside."""
+        return self.model_copy(update={"open_since": None})
+
     def billed(self, usage: Usage, cost: int, moment: datetime) -> Entry:
-        """The charge with its bill."""
-        return self.model_copy(
+        """The charge with its bill, of which ``cost`` is new."""
+        return self.closed().model_copy(
             update={
                 "settled_at": iso(moment),
                 "started_at": iso(usage.started_at),
                 "duration_ms": usage.duration_ms,
                 "rows": usage.rows,
                 "bytes_processed": usage.bytes_processed,
-                "bytes_billed": usage.bytes_billed,
+                "bytes_billed": max(usage.bytes_billed, self.bytes_billed),
                 "slot_ms": usage.slot_ms,
                 "cache_hit": usage.cache_hit,
-                "micro_usd": cost,
+                "micro_usd": self.micro_usd + cost,
             }
         )
 
 
-def reserved_entry(
-    charge: Charge, moment: datetime, max_bytes: int, money: tuple[int, int, int]
-) -> Entry:
-    """A new charge. ``money`` is (reserved, free bytes, price per TiB)."""
-    reserved, free, price = money
+def reserved_entry(charge: Charge, moment: datetime, max_bytes: int, money: Money) -> Entry:
+    """A new charge, open."""
     named = charge.repositories[:MOST_NAMED]
     return Entry(
         id=charge.id,
         statement=charge.statement,
         job=charge.job,
         day=day_name(moment),
+        held_on=day_name(moment),
         reserved_at=iso(moment),
+        open_since=iso(moment),
         max_bytes=max_bytes,
-        reserved=reserved,
-        free=free,
-        price=price,
         repositories=named,
         more=len(charge.repositories) - len(named),
+        **money._asdict(),
     )
 
 
 def entry(document: Document) -> Entry:
     """A stored charge."""
     repositories = json.loads(document.body or b"[]")
-    return Entry.model_validate({**document.fields, "repositories": repositories})
+    return Entry.model_validate(
+        {"open_since": None, **document.fields, "repositories": repositories}
+    )
 
 
 def period(document: Document | None, name: str) -> Period:
@@ -208,8 +251,3 @@ def month_after(moment: datetime) -> datetime:
 def moment_of(day: str) -> datetime:
     """The first moment of a day."""
     return datetime.combine(date.fromisoformat(day), time(), UTC)
-
-
-def opened(document: Document) -> datetime:
-    """Since when a charge is reserved."""
-    return parse_time(str(document.fields["reserved_at"]))

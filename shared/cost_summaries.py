@@ -49,10 +49,15 @@ class Summary:
     by_statement: Mapping[str, Sums] = field(default_factory=dict)
     by_repository: Mapping[str, Sums] = field(default_factory=dict)
 
-    def with_bill(self, entry: Entry) -> Summary:
-        """The summary with a settled charge added."""
-        bill = Sums(runs=1, **{name: getattr(entry, name) for name in _SUMMED if name != "runs"})
-        return self + Summary(bill, {entry.statement: bill}, shared_out(bill, entry))
+    def with_bill(self, before: Entry, after: Entry) -> Summary:
+        """The summary with what is new in a charge's bill. Its run counts once."""
+        new = {
+            name: max(0, getattr(after, name) - getattr(before, name))
+            for name in _SUMMED
+            if name != "runs"
+        }
+        bill = Sums(runs=before.settled_at is None, **new)
+        return self + Summary(bill, {after.statement: bill}, shared_out(bill, after))
 
     def __add__(self, other: Summary) -> Summary:
         return Summary(
@@ -96,7 +101,7 @@ def shared_out(bill: Sums, entry: Entry) -> dict[str, Sums]:
     count = len(names) + entry.more
     amounts = {name: split(getattr(bill, name), count) for name in _SUMMED if name != "runs"}
     shares = [
-        Sums(runs=1, **{name: parts[place > 0] for name, parts in amounts.items()})
+        Sums(runs=bill.runs, **{name: parts[place > 0] for name, parts in amounts.items()})
         for place in range(min(count, 2))
     ]
     found: dict[str, Sums] = {}
@@ -104,7 +109,7 @@ def shared_out(bill: Sums, entry: Entry) -> dict[str, Sums]:
         found[name] = found.get(name, Sums()) + shares[place > 0]
     if entry.more:
         rest = {name: parts[1] * entry.more for name, parts in amounts.items()}
-        found[OTHERS] = Sums(runs=1, **rest)
+        found[OTHERS] = Sums(runs=bill.runs, **rest)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from shared.cost_summaries import Summary, chunks, summary
 from shared.errors import Rejected
 from shared.limits import dollars
 from shared.models import iso
-from shared.ports import Document, Query, Unit, Usage
+from shared.ports import Query, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ LEDGER_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A run that was billed another number of bytes than our books say."""
+    """A run that was billed another number of bytes than our books said."""
 
     id: str
     booked: int
@@ -46,7 +46,8 @@ class Difference:
 class Reconciled:
     """A day's books against the warehouse's own.
 
-    ``booked`` are runs that were missing and are booked now, ``unseen`` those of ours that the
+    ``booked`` are runs that were missing and are booked now. Of ``differing`` those that were
+    billed more than was booked have the rest booked now. ``unseen`` are runs of ours that the
     warehouse does not know. ``complete`` is False if its books were too long to be read whole.
     """
 
@@ -114,30 +115,38 @@ def sweep(services: Services) -> Swept:
 def reconcile(services: Services, day: str) -> Reconciled:
     """Hold a day's charges against the warehouse's own books, and book what is missing.
 
-    What differs is reported and left as it is. Afterwards the day's charges are the unit of that
-    day in the dataset ``costs``. A repeat ends the same.
+    What is reserved still is left to the sweep. Afterwards the day's charges are the unit of that
+    day in the dataset ``costs``. A repeat finds nothing more to book.
     """
     seen = services.warehouse.ledger(moment_of(day), LEDGER_ROWS)
-    by_id = {id_of(usage): usage for usage in seen}
-    started = [usage for usage in seen if day_name(usage.started_at) == day and usage.done]
-    booked = _book_missing(services, started)
+    charges = _charges_of(services, seen)
+    runs = _whole_runs(seen, charges)
+    booked: list[str] = []
+    differing: list[Difference] = []
+    for id_, usage in runs.items():
+        charge = charges.get(id_)
+        if not usage.done or (charge is not None and charge.open):
+            continue
+        if charge is None:
+            # What cost nothing needs no booking.
+            if day_name(usage.started_at) == day and usage.bytes_billed:
+                services.budget.settle(usage)
+                booked.append(id_)
+        elif charge.day == day and usage.bytes_billed != charge.bytes_billed:
+            differing.append(Difference(id_, charge.bytes_billed, usage.bytes_billed))
+            services.budget.settle(usage)
     bills = [bill for bill in _charges(services, day) if bill.settled_at is not None]
     complete = len(seen) < LEDGER_ROWS
-    result = Reconciled(
+    _load(services, day, bills)
+    return Reconciled(
         day=day,
         runs=len(bills),
         micro_usd=sum(bill.micro_usd for bill in bills),
-        booked=booked,
-        differing=tuple(
-            Difference(bill.id, bill.bytes_billed, by_id[bill.id].bytes_billed)
-            for bill in bills
-            if bill.id in by_id and by_id[bill.id].bytes_billed != bill.bytes_billed
-        ),
-        unseen=tuple(bill.id for bill in bills if complete and bill.id not in by_id),
+        booked=tuple(sorted(booked)),
+        differing=tuple(differing),
+        unseen=tuple(bill.id for bill in bills if complete and bill.id not in runs),
         complete=complete,
     )
-    _load(services, day, bills)
-    return result
 
 
 def report(services: Services) -> None:
@@ -178,21 +187,45 @@ def report(services: Services) -> None:
 # --- how ----------------------------------------------------------------------------------------
 
 
-def _book_missing(services: Services, runs: Sequence[Usage]) -> tuple[str, ...]:
-    """Settle those that nobody settled. What cost nothing needs no booking."""
-    booked: list[str] = []
-    by_id = {id_of(usage): usage for usage in runs}
-    for some in chunks(sorted(by_id)):
+def _charges_of(services: Services, runs: Sequence[Usage]) -> dict[str, Entry]:
+    """The charges that runs have by their id, or by what stands before its last hyphen."""
+    ids = {id_of(usage) for usage in runs}
+    ids |= {_stem(id_) for id_ in ids if _stem(id_)}
+    found: dict[str, Entry] = {}
+    for some in chunks(sorted(ids)):
         documents = services.documents.get(*(f"charges/{id_}" for id_ in some))
-        for id_, document in zip(some, documents, strict=True):
-            needed = by_id[id_].bytes_billed > 0 if document is None else _is_open(document)
-            if needed and services.budget.settle(by_id[id_]):
-                booked.append(id_)
-    return tuple(booked)
+        found |= {document.id: entry(document) for document in documents if document is not None}
+    return found
 
 
-def _is_open(document: Document) -> bool:
-    return "open_since" in document.fields
+def _whole_runs(runs: Sequence[Usage], charges: Mapping[str, Entry]) -> dict[str, Usage]:
+    """The runs by the id of their charge; one that took several jobs is added up."""
+    whole: dict[str, Usage] = {}
+    for usage in runs:
+        id_ = id_of(usage)
+        if id_ not in charges and _stem(id_) in charges:
+            id_ = _stem(id_)
+        whole[id_] = _added(whole.get(id_), replace(usage, id=id_))
+    return whole
+
+
+def _stem(id_: str) -> str:
+    return id_.rpartition("-")[0]
+
+
+def _added(one: Usage | None, other: Usage) -> Usage:
+    if one is None:
+        return other
+    return replace(
+        one,
+        started_at=min(one.started_at, other.started_at),
+        duration_ms=one.duration_ms + other.duration_ms,
+        rows=max(one.rows, other.rows),
+        bytes_processed=one.bytes_processed + other.bytes_processed,
+        bytes_billed=one.bytes_billed + other.bytes_billed,
+        slot_ms=one.slot_ms + other.slot_ms,
+        done=one.done and other.done,
+    )
 
 
 def _charges(services: Services, day: str) -> Iterator[Entry]:

@@ -90,7 +90,7 @@ class MeteredWarehouse:
 
     def __init__(self, warehouse: Warehouse, budget: Budget, new_id: Callable[[], str]) -> None:
         self.inner = warehouse
-        self.meter = Meter(budget, warehouse.usage)
+        self.meter = Meter(budget, self.usage)
         self._new_id = new_id
 
     def replace(

@@ -315,7 +315,7 @@ def charge(found: Entry) -> Charge:
             **found.model_dump(include=same),
             "repositories": list(found.repositories[:_REPOSITORIES_SHOWN]),
             "shared_by": len(found.repositories) + found.more,
-            "state": "reserved" if found.settled_at is None else "settled",
+            "state": "reserved" if found.open else "settled",
             "reserved_bytes": found.max_bytes,
             "reserved_usd": limits.dollars(found.reserved),
             "usd": limits.dollars(found.micro_usd),

@@ -10,7 +10,9 @@ from shared.context import Services
 from shared.errors import LeaderboardError, RetryLater
 from shared.ports import Fields, Task
 
-STEPS: Mapping[str, Callable[[Services, edge.Delivery], None]] = {
+Steps = Mapping[str, Callable[[Services, edge.Delivery], None]]
+
+STEPS: Steps = {
     "scrape_repository": scrape.step,
     "recalculate_board": recalculate.step,
     "run_pipeline": pipeline.step,
@@ -70,14 +72,16 @@ def by_hand(services: Services) -> tuple[Services, HandQueue]:
     return replace(services, tasks=queue, events=queue), queue
 
 
-def deliver(services: Services, handed: Handed, *, retry: int = 0) -> bool:
+def deliver(
+    services: Services, handed: Handed, *, retry: int = 0, steps: Steps | None = None
+) -> bool:
     """One delivery through the function's own step. False if it is to be delivered again."""
     try:
         if handed.task is None:
             recalculate.enqueue(services, handed.data)
         else:
             name = f"{handed.task.name}#{retry}"
-            STEPS[handed.task.function](services, edge.Delivery(handed.data, name))
+            (steps or STEPS)[handed.task.function](services, edge.Delivery(handed.data, name))
     except RetryLater:
         return False
     except LeaderboardError:

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from infra.local.documents import SqliteDocuments
-from shared.budget import GRACE, Budget
+from shared.budget import GRACE, Budget, Swept
 from shared.budget_books import Charge, Period, day_name, month_after, period
 from shared.cost_summaries import split
 from shared.errors import BudgetRefused, BudgetWaits, Rejected
@@ -22,6 +22,7 @@ from tests.support.manual_clock import ManualClock
 
 GIB = 1 << 30
 DOLLAR = 1_000_000
+LEASE = timedelta(seconds=330)
 
 
 @dataclass
@@ -117,7 +118,7 @@ def test_the_cloud_has_its_list_price_and_the_embedded_backend_none() -> None:
     assert (limits.daily, limits.monthly, limits.warning_percent) == (5 * DOLLAR, 50 * DOLLAR, 80)
 
 
-@pytest.mark.parametrize("id_", ["", "_a", "a b", "a/b", "ü", "a" * 1025])
+@pytest.mark.parametrize("id_", ["", "_a", "a b", "a/b", "ü", "a" * 901])
 def test_an_id_that_the_warehouse_would_refuse_is_rejected(id_: str) -> None:
     with pytest.raises(Rejected):
         Charge(id_, 1, "scan")
@@ -148,6 +149,33 @@ def test_a_repeat_gets_the_same_allowance_and_reserves_nothing_more(books: Books
     books.budget.settle(Usage("scan", books.clock(), 1, 1, GIB, GIB, id="a"))
     assert books.budget.reserve(Charge("a", GIB, "scan")) == first
     assert books.day().reserved == 0
+
+
+def test_a_settled_id_is_reserved_for_what_its_run_may_still_be_billed(books: Books) -> None:
+    """Its run may have been only the first part of it, when a sweep took its worker for dead."""
+    first = books.budget.reserve(Charge("a", 2 * TIB, "scan"))
+    books.bill("a", 0.5)
+    books.clock.advance(timedelta(days=1))
+    assert books.budget.reserve(Charge("a", 2 * TIB, "scan")) == first
+    assert books.day().reserved == DOLLAR * 3 // 2
+    assert books.bill("a", 2)
+    assert (books.day().spent, books.day().reserved) == (DOLLAR * 3 // 2, 0)
+    assert books.day("2025-03-20").spent == DOLLAR // 2
+    assert books.month().spent == 2 * DOLLAR
+    assert not books.bill("a", 2)
+
+
+def test_a_settled_id_waits_for_the_rest_of_its_run_like_any_other(books: Books) -> None:
+    books.reserve("a", 2)
+    books.bill("a", 0.5)
+    books.reserve("b", 4)
+    with pytest.raises(BudgetWaits):
+        books.reserve("a", 2)
+    books.budget.release("b")
+    books.reserve("a", 2)
+    assert books.budget.release("a")
+    assert (books.day().spent, books.day().reserved) == (DOLLAR // 2, 0)
+    assert not books.bill("a", 0.5)
 
 
 def test_what_does_not_fit_today_waits_for_midnight(books: Books) -> None:
@@ -306,6 +334,9 @@ def test_a_dead_workers_reservation_is_settled_by_asking(books: Books) -> None:
         books.reserve(id_, 1)
     seen = {"ran": books.usage("ran", 0.5), "runs": books.usage("runs", 0.2, done=False)}
     swept = books.budget.sweep(seen.get)
+    assert swept == Swept()
+    books.clock.advance(LEASE)
+    swept = books.budget.sweep(seen.get)
     assert (swept.settled, swept.released, swept.running) == (1, 0, 2)
     assert (books.day().spent, books.day().reserved) == (DOLLAR // 2, 2 * DOLLAR)
 
@@ -315,12 +346,21 @@ def test_a_dead_workers_reservation_is_settled_by_asking(books: Books) -> None:
     seen["runs"] = books.usage("runs", 0.7)
     assert books.budget.sweep(seen.get).settled == 1
     assert (books.day().spent, books.day().reserved) == (1_200_000, 0)
-    assert books.budget.sweep(seen.get) == type(swept)()
+    assert books.budget.sweep(seen.get) == Swept()
+
+
+def test_a_reservation_that_a_worker_repeats_is_not_swept(books: Books) -> None:
+    books.reserve("a", 1)
+    for _ in range(5):
+        books.clock.advance(LEASE - timedelta(seconds=1))
+        books.reserve("a", 1)
+        assert books.budget.sweep(lambda _: None) == Swept()
 
 
 def test_open_charges_are_all_swept_however_many(books: Books) -> None:
     for number in range(230):
         books.reserve(f"c{number:03}", 0.01)
         books.clock.advance(timedelta(seconds=1))
+    books.clock.advance(LEASE)
     assert books.budget.sweep(lambda id_: books.usage(id_, 0.001)).settled == 230
     assert books.day().reserved == 0

@@ -79,21 +79,40 @@ def test_what_is_missing_is_booked_once_and_what_cost_nothing_is_not(priced: Pri
     priced.run("cached", 0, settle=False, reserve=False)
     priced.bare.query("scan", {})
     found = costs.reconcile(priced.services, DAY)
-    assert found.booked == ("foreign", "open")
-    assert priced.spent() == found.micro_usd == 2_500_000
+    assert found.booked == ("foreign",)
+    assert priced.spent() == found.micro_usd == 1_500_000
     again = costs.reconcile(priced.services, DAY)
-    assert (again.booked, again.micro_usd) == ((), 2_500_000)
+    assert (again.booked, again.micro_usd) == ((), 1_500_000)
+    priced.world.clock.advance(timedelta(seconds=330))
+    assert costs.sweep(priced.services).settled == 1
+    assert costs.reconcile(priced.services, DAY).micro_usd == 2_500_000
 
 
-def test_what_differs_is_reported_and_left(priced: Priced) -> None:
-    priced.run("more")
-    priced.run("gone")
-    priced.bare.runs["more"] = replace(priced.bare.runs["more"], bytes_billed=2 * TIB)
+def test_what_differs_is_reported_and_what_was_billed_more_is_booked(priced: Priced) -> None:
+    for id_ in ("more", "less", "gone"):
+        priced.run(id_)
+    for id_, usd in (("more", 2), ("less", 0)):
+        runs = priced.bare.runs
+        runs[id_] = replace(runs[id_], bytes_billed=usd * TIB)
     del priced.bare.runs["gone"]
     found = costs.reconcile(priced.services, DAY)
-    assert found.differing == (costs.Difference("more", TIB, 2 * TIB),)
+    assert found.differing == (
+        costs.Difference("more", TIB, 2 * TIB), costs.Difference("less", TIB, 0),
+    )  # fmt: skip
     assert found.unseen == ("gone",)
-    assert priced.spent() == 2 * DOLLAR
+    assert priced.spent() == 4 * DOLLAR
+    assert [d.id for d in costs.reconcile(priced.services, DAY).differing] == ["less"]
+
+
+def test_a_charge_whose_run_took_several_jobs_is_compared_with_their_sum(priced: Priced) -> None:
+    priced.run("table", 2)
+    whole = priced.bare.runs["table"]
+    priced.bare.runs["table"] = replace(whole, bytes_billed=3 * TIB // 2)
+    priced.bare.runs["table-described"] = replace(
+        whole, id="table-described", bytes_billed=TIB // 2
+    )
+    found = costs.reconcile(priced.services, DAY)
+    assert (found.booked, found.differing, found.runs) == ((), (), 1)
 
 
 def test_a_run_past_midnight_belongs_to_the_day_it_was_reserved(priced: Priced) -> None:
