@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from shared.context import Services
 from shared.errors import Rejected
 from shared.limits import limits_of
 from shared.metering import MeteredWarehouse
-from shared.ports import Warehouse
+from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
 
@@ -32,17 +33,60 @@ def services() -> Services:
 
 
 def build(settings: Settings, clock: Clock = utc_now) -> Services:
-    """Services on the backend that the settings name. Raises Rejected for one that is not there."""
-    if settings.backend == "gcp":
-        raise Rejected(
-            "BACKEND=gcp is not part of this version: only the embedded backend is. "
-            "Set BACKEND=local."
-        )
-    return _local(settings, clock)
+    """Services on the backend that the settings name. Raises Rejected naming what is not set."""
+    ports = (
+        _on_google_cloud(settings, clock) if settings.backend == "gcp" else _here(settings, clock)
+    )
+    budget = Budget(ports.documents, settings, clock)
+    warehouse = ports.warehouse
+    if limits_of(settings).metered:
+        warehouse = MeteredWarehouse(warehouse, budget, new_id)
+    return Services(
+        settings=settings,
+        documents=ports.documents,
+        warehouse=warehouse,
+        tasks=ports.tasks,
+        events=ports.events,
+        archive=ports.archive,
+        boards=BoardReader(ports.documents, now=clock),
+        publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
+        budget=budget,
+        breaker=Breaker(ports.documents, now=clock),
+        callers=_callers(settings, clock),
+        outward=HttpOutward(),
+        now=clock,
+        new_id=new_id,
+        jitter=random.random,
+    )
 
 
-def _local(settings: Settings, clock: Clock) -> Services:
-    # Imported here, so that another backend never loads DuckDB.
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    documents: Documents
+    warehouse: Warehouse
+    tasks: Tasks
+    events: Events
+    archive: Archive | None
+
+
+# Each backend is imported where it is made, so that neither loads the other's libraries.
+
+
+def _on_google_cloud(settings: Settings, clock: Clock) -> _Ports:
+    from infra.gcp import ports
+
+    documents = ports.documents(settings)
+    warehouse = ports.warehouse(settings, documents, clock)
+    return _Ports(
+        documents=documents,
+        warehouse=warehouse,
+        tasks=ports.tasks(settings, clock),
+        events=ports.events(settings),
+        archive=ports.archive(settings, documents, warehouse, clock),
+    )
+
+
+def _here(settings: Settings, clock: Clock) -> _Ports:
     from infra.local.deliveries import DeliveryStore
     from infra.local.documents import SqliteDocuments
     from infra.local.events import SqliteEvents
@@ -51,29 +95,14 @@ def _local(settings: Settings, clock: Clock) -> Services:
 
     make_data_folder(settings.data_dir)
     store = DeliveryStore(settings.data_dir / "queues.sqlite", clock)
-    documents = SqliteDocuments(settings.data_dir / "documents.sqlite")
-    budget = Budget(documents, settings, clock)
-    warehouse: Warehouse = LocalWarehouse(
-        settings.data_dir / "warehouse", now=clock, memory_mb=settings.query_memory_mb
-    )
-    if limits_of(settings).metered:
-        warehouse = MeteredWarehouse(warehouse, budget, new_id)
-    return Services(
-        settings=settings,
-        documents=documents,
-        warehouse=warehouse,
+    return _Ports(
+        documents=SqliteDocuments(settings.data_dir / "documents.sqlite"),
+        warehouse=LocalWarehouse(
+            settings.data_dir / "warehouse", now=clock, memory_mb=settings.query_memory_mb
+        ),
         tasks=SqliteTasks(store),
         events=SqliteEvents(store),
         archive=None,
-        boards=BoardReader(documents, now=clock),
-        publisher=Publisher(documents, now=clock, keep=settings.keep_generations),
-        budget=budget,
-        breaker=Breaker(documents, now=clock),
-        callers=_callers(settings, clock),
-        outward=HttpOutward(),
-        now=clock,
-        new_id=new_id,
-        jitter=random.random,
     )
 
 

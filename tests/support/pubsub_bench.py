@@ -45,29 +45,38 @@ class PubSubBench:
 def pubsub_bench(
     host: str, project: str, subscriptions: Sequence[Subscription], receiver: Receiver
 ) -> Iterator[PubSubBench]:
+    with subscribed(host, project, subscriptions, receiver.url):
+        bench = PubSubBench(host, project, receiver)
+        try:
+            yield bench
+        finally:
+            bench.events.close()
+
+
+@contextmanager
+def subscribed(
+    host: str, project: str, subscriptions: Sequence[Subscription], url: str
+) -> Iterator[None]:
+    """Topics and push subscriptions, as Terraform makes them, that call functions below ``url``."""
     publisher = PublisherClient(transport=PublisherGrpcTransport(channel=open_channel(host)))
     subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=open_channel(host)))
     for topic in {each.topic for each in subscriptions}:
         publisher.create_topic({"name": f"projects/{project}/topics/{topic}"})
-    made = [
-        subscriber.create_subscription(_request(project, each, receiver)) for each in subscriptions
-    ]
-    bench = PubSubBench(host, project, receiver)
+    made = [subscriber.create_subscription(_request(project, each, url)) for each in subscriptions]
     try:
-        yield bench
+        yield
     finally:
-        bench.events.close()
         for each in made:
             subscriber.delete_subscription({"subscription": each.name})
         subscriber.transport.close()  # type: ignore[no-untyped-call]
         publisher.transport.close()  # type: ignore[no-untyped-call]
 
 
-def _request(project: str, subscription: Subscription, receiver: Receiver) -> dict[str, object]:
+def _request(project: str, subscription: Subscription, url: str) -> dict[str, object]:
     request: dict[str, object] = {
         "name": f"projects/{project}/subscriptions/{subscription.name}",
         "topic": f"projects/{project}/topics/{subscription.topic}",
-        "push_config": {"push_endpoint": f"{receiver.url}/{subscription.function}"},
+        "push_config": {"push_endpoint": f"{url}/{subscription.function}"},
         "ack_deadline_seconds": 60,
     }
     if subscription.dead_letter_topic is not None:
