@@ -45,11 +45,11 @@ def extraction(table: str) -> str:
     """Slim events of an archive table. ``table`` is its full name.
 
     A row counts to the day of its table; in a month's, to the day it was created on, or to the
-    first or last where that lies outside: @first and @last are the table's.
+    first or last where that lies outside.
     """
     rows = statement("extract_events").replace("\nFROM archive\n", f"\nFROM `{table}`\n")
     return (
-        f"SELECT *, LEAST(GREATEST(DATE(created_at), @first), @last) AS {SOURCE_DAY}\n"
+        f"SELECT *, LEAST(GREATEST(DATE(created_at), @table_first), @table_last) AS {SOURCE_DAY}\n"
         f"FROM (\n{rows})"
     )
 
@@ -68,7 +68,7 @@ def archive_sizes(dataset: str) -> str:
     """Names and sizes of the archive's tables. ``dataset`` is its full name."""
     return (
         f"SELECT table_id AS name, size_bytes\nFROM `{dataset}.__TABLES__`\n"
-        "WHERE table_id BETWEEN @first AND @last\nORDER BY name"
+        "WHERE table_id BETWEEN @first_table AND @last_table\nORDER BY name"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infra.clock import Clock
+from infra.gcp.archive import BigQueryArchive
 from infra.gcp.bigquery_names import Place
 from infra.gcp.documents import FirestoreDocuments
 from infra.gcp.events import PubSubEvents
@@ -53,6 +54,13 @@ def warehouse(settings: Settings, documents: Documents, now: Clock) -> BigQueryW
     return BigQueryWarehouse(
         place, documents, now=now, emulator_host=settings.bigquery_emulator_host
     )
+
+
+def archive(
+    settings: Settings, documents: Documents, warehouse: BigQueryWarehouse, now: Clock
+) -> BigQueryArchive:
+    """What is known of the extracted days is kept in ``documents``."""
+    return BigQueryArchive(warehouse, documents, now=now, project=settings.archive_project)
 
 
 def callers(settings: Settings, function: str, now: Clock) -> TokenCallers:

@@ -152,10 +152,13 @@ class BigQueryWarehouse:
         """The name of a writing that begins now."""
         return new_revision(self._now(), lambda: uuid.uuid4().hex[:12])
 
-    def written_by(self, job: Any, dataset: Dataset, unit: str, about: Fields) -> Unit:
+    def written_by(
+        self, job: Any, dataset: Dataset, unit: str, about: Fields, *, always_new: bool = False
+    ) -> Unit:
         """Let the revision count that a job has written. Raises RunExpired if it is too old.
 
-        The rows of a revision that nobody lists are swept after an hour.
+        The rows of a revision that nobody lists are swept after an hour. ``always_new`` is for
+        texts that read more than units, so that what they were given does not tell the content.
         """
         revision = str(parameter_of(job, REVISION))
         if revision < oldest_kept(self._now()):
@@ -164,7 +167,7 @@ class BigQueryWarehouse:
                 "new id.",
                 details={"id": job.job_id},
             )
-        written = Unit(dataset, unit, records_written(job), _digest_of(job), about)
+        written = Unit(dataset, unit, records_written(job), _digest_of(job, always_new), about)
         self.manifest.put(written, revision)
         return written
 
@@ -221,11 +224,11 @@ def _write_parquet(
     return rows, digest.hexdigest()
 
 
-def _digest_of(job: Any) -> str:
+def _digest_of(job: Any, with_revision: bool) -> str:
     """What a job was told to do with what, but for where it put its rows."""
     given = sorted(
         json.dumps(each.to_api_repr(), sort_keys=True) for each in job.query_parameters
-         if each.name != REVISION
+         if with_revision or each.name != REVISION
     )  # fmt: skip
     return hashlib.sha256("\n".join([job.query, *given]).encode()).hexdigest()
 

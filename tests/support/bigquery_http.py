@@ -27,6 +27,9 @@ class Handler(BaseHTTPRequestHandler):
     """One connection. Answers are JSON, errors as Google writes them."""
 
     protocol_version = "HTTP/1.1"
+    # An answer in two packets would wait 40 ms for the client to confirm the first.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: Any
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
