@@ -192,6 +192,31 @@ def test_delivered_three_times_in_any_order_among_sweeps_it_ends_as_it_would_hav
     assert wounds(world, world.run()) == []
 
 
+class Intruder:
+    """Delivers every prompt there was once more before the call of a number."""
+
+    def __init__(self, world: PipelineWorld, at: int) -> None:
+        self.world, self.at, self.made = world, at, 0
+
+    def __call__(self, name: str, call: Callable[[], Any]) -> Any:
+        self.made += 1
+        if self.made == self.at:
+            for handed in [h for h in self.world.queue.given if "run_id" in h.data]:
+                self.world.deliver(handed, retry=self.made)
+        return call()
+
+
+def test_another_prompt_before_any_call_of_a_port_changes_nothing() -> None:
+    """It runs to its end in the middle of the one that it repeats."""
+    found: list[str] = []
+    for at in range(1, calls_of_a_night() + 1):
+        with fast_folder() as folder:
+            world = PipelineWorld(folder)
+            night(world, Intruder(world, at), redelivered=True)
+            found += [f"call {at}: {wound}" for wound in wounds(world, world.run())]
+    assert found == []
+
+
 # --- one at a time ------------------------------------------------------------------------------
 
 

@@ -43,6 +43,20 @@ def test_every_wrong_setting_is_named_with_its_value() -> None:
         settings_from({"PORT": "seven", "LOG_LEVEL": "loud"})
 
 
+def test_a_secret_that_is_wrong_is_named_and_not_shown() -> None:
+    with pytest.raises(Rejected, match="WEBHOOK_SECRET=") as caught:
+        settings_from({"WEBHOOK_SECRET": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+    assert "sixteen letters" not in repr(Settings(webhook_secret="sixteen letters.."))
+
+
+def test_several_values_are_written_with_commas_between() -> None:
+    found = settings_from({"INVOKER_SERVICE_ACCOUNTS": "a@p, b@p", "RETRY_SECONDS": "1,2"})
+    assert found.invoker_service_accounts == ("a@p", "b@p")
+    assert found.retry_seconds == (1, 2)
+    assert settings_from(environment_of(found)) == found
+
+
 def test_a_line_without_a_value_is_named(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PORT\n")
