@@ -85,6 +85,8 @@ def translated(error: BaseException, doing: str) -> LeaderboardError:
         return by_reason(reason_of(error), str(error.message), doing, error)
     if isinstance(error, requests.RequestException | concurrent.futures.TimeoutError):
         return _later(f"{SERVICE} did not answer: {type(error).__name__}", doing, "unreachable")
+    if isinstance(error, auth_exceptions.InvalidOperation):  # a stand-in refused "no identity"
+        return _later(f"{SERVICE} refuses the caller: {error}", doing, "authError")
     return ours(error if isinstance(error, Exception) else RuntimeError(repr(error)), SERVICE)
 
 

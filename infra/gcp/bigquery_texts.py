@@ -125,7 +125,7 @@ SELECT
   (SELECT MAX(l.value) FROM UNNEST(labels) AS l WHERE l.key = 'job') AS job,
   creation_time AS started_at,
   TIMESTAMP_DIFF(end_time, creation_time, MILLISECOND) AS duration_ms,
-  (SELECT MAX_BY(s.records_written, s.id) FROM UNNEST(job_stages) AS s) AS row_count,
+  (SELECT ANY_VALUE(s.records_written HAVING MAX s.id) FROM UNNEST(job_stages) AS s) AS row_count,
   total_bytes_processed AS bytes_processed,
   total_bytes_billed AS bytes_billed,
   total_slot_ms AS slot_ms,

@@ -149,6 +149,25 @@ class WarehouseSuite:
         assert not failed
         assert seen <= {((1, size),) for size in sizes}
 
+    def test_writers_of_different_units_do_not_undo_each_other(self, warehouse: Warehouse) -> None:
+        failed: list[BaseException] = []
+
+        def write(own: str) -> None:
+            try:
+                for number in range(3):
+                    put(warehouse, f"{own}{number}", push(1, number=number))
+                    warehouse.remove(Dataset.EVENTS, f"{own}{number - 1}")
+            except BaseException as error:  # noqa: BLE001 - shown by the test
+                failed.append(error)
+
+        writers = [threading.Thread(target=write, args=(own,)) for own in "abc"]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert not failed
+        assert names(warehouse) == ["a2", "b2", "c2"]
+
     # --- derived units ----------------------------------------------------------------------
 
     def test_derived_rows_take_the_place_of_a_unit(self, warehouse: Warehouse) -> None:
