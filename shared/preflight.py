@@ -9,6 +9,7 @@ import structlog
 
 from shared import health
 from shared.context import Services
+from shared.limits import LEAST_BYTES
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -31,12 +32,11 @@ class Preflight:
 
 
 def budget_left(services: Services) -> str | None:
-    """Why nothing may be spent now, None while something may.
-
-    The embedded backend has no budget: nothing costs anything there.
-    """
-    budget = getattr(services, "budget", None)
-    return None if budget is None else budget.exhausted()
+    """Why nothing may be spent now, None while something may."""
+    room = services.budget.room()
+    if room.bytes >= LEAST_BYTES:
+        return None
+    return f"The budget is used up until {room.renews_at:%Y-%m-%d %H:%M} UTC."
 
 
 def look(services: Services, budget: BudgetCheck = budget_left) -> Preflight:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -43,7 +43,7 @@ FILES = {
     "day.20160707": ("gha-2016-07-07-first2000-pinot-parquet",),
     "day.20210721": ("gha-2021-07-21-sample800-pinot",),
 }
-HISTORY = (utc_now().date() - __import__("datetime").date(2015, 1, 1)).days + 2
+HISTORY = (utc_now().date() - date(2015, 1, 1)).days + 2
 
 
 @dataclass
@@ -134,6 +134,7 @@ def test_real_hours_as_archive_tables_give_the_boards_of_the_embedded_backend(
 
     assert backend == "gcp"
     with cloud(tmp_path / "cloud", firestore_emulator, pubsub_emulator) as there:
+        publish(there.bigquery, "month.201401", [])
         for table, files in paths.items():
             rows = (row for path in files for row in archive_rows(path))
             publish(there.bigquery, table, rows)

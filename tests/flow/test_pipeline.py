@@ -298,11 +298,11 @@ def test_a_repository_that_goes_meanwhile_counts_as_failed(world: PipelineWorld)
 
 
 def test_over_budget_nothing_is_scraped_but_the_boards_follow(world: PipelineWorld) -> None:
-    world.budget("The day's 5.00 USD are spent until 2025-03-21.")
+    world.budget(daily_usd=0)
     world.set_time()
     run = world.see_through()
     assert run.state is PipelineState.COMPLETED
-    assert run.skipped == "The day's 5.00 USD are spent until 2025-03-21."
+    assert run.skipped == "The budget is used up until 2025-03-21 00:00 UTC."
     assert run.repositories == ()
     assert run.summary is not None
     assert run.summary.recalculated
@@ -310,7 +310,7 @@ def test_over_budget_nothing_is_scraped_but_the_boards_follow(world: PipelineWor
 
 
 def test_within_the_budget_it_scrapes(world: PipelineWorld) -> None:
-    world.budget(None)
+    world.budget(daily_usd=5)
     world.set_time()
     assert wounds(world, world.see_through()) == []
 

@@ -13,6 +13,7 @@ import pytest
 
 from infra.services import build
 from shared import jobs
+from shared.ports import Query, Write
 from shared.settings import Settings
 from tests.support.command_line import (
     ENGINE_NAME,
@@ -160,3 +161,27 @@ def test_hours_are_fetched_once_and_a_missing_one_is_said(tmp_path: Path) -> Non
             assert result.exit_code == 0, result.output
             assert "does not have 1 hour: 2025-03-20-10.json.gz" in result.stdout
     assert asked.count("/2025-03-20-9.json.gz") == 1
+
+
+def test_the_pipeline_is_seen_through_and_says_what_it_came_to(data: Path) -> None:
+    services = build(Settings(data_dir=data))
+    for document in services.documents.query(Query("repositories")).documents:
+        stale = {**document.fields, "last_scraped_at": "2020-01-01T00:00:00.000000Z"}
+        services.documents.write([Write(document.path, stale)])
+    said = command(data, "pipeline").stdout
+    assert "2 of 2 repositories scraped" in said
+    run = answer(data, "pipeline")["data"]
+    assert (run["state"], run["repositories"]) == ("COMPLETED", [])
+    assert run["summary"]["recalculated"] is False
+
+
+def test_a_run_that_is_only_asked_for_waits_for_a_server(data: Path) -> None:
+    first = answer(data, "pipeline", "--no-wait")["data"]
+    assert first["state"] == "CHECKING"
+    assert answer(data, "pipeline")["data"]["id"] == first["id"]
+
+
+def test_retention_says_what_was_removed(data: Path) -> None:
+    removed = answer(data, "retention")["data"]
+    assert removed["jobs"] == 0
+    assert "dead letters: 0 removed" in command(data, "retention").stdout

@@ -100,7 +100,7 @@ class Store:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.engine = duckdb.connect(
-            config={"memory_limit": "1500MB", "threads": 2, "autoinstall_known_extensions": False}
+            config={"memory_limit": "4GB", "threads": 2, "autoinstall_known_extensions": False}
         )
         self.engine.execute("SET GLOBAL TimeZone = 'UTC'")
         # So that a plan names every column that the text does, whatever the rows happen to be.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ import httpx
 from infra.clock import utc_now
 from infra.environment import environment_of
 from infra.local.dev_server import RunningServer, ServerPlan, running_server
-from infra.local.schedules import SCHEDULES
+from infra.local.schedules import SCHEDULES, Schedule
 from shared import auth
 from shared.context import Services
 from tests.support.eventually import eventually
@@ -74,10 +74,12 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(folder: Path) -> Iterator[LiveServer]:
+def live_server(
+    folder: Path, schedules: Sequence[Schedule] = SCHEDULES, **settings: object
+) -> Iterator[LiveServer]:
     """Serve while the block runs: nothing waits for long, and schedules come by their own clock."""
     services = open_services(
-        folder, settle_seconds=0.05, retry_seconds=(0, 0, 0), log_level="ERROR"
+        folder, settle_seconds=0.05, retry_seconds=(0, 0, 0), log_level="ERROR", **settings
     )
     key = auth.create_first_key(services)
     clock = ShiftedClock()
@@ -87,7 +89,7 @@ def live_server(folder: Path) -> Iterator[LiveServer]:
         port=0,
         queues=IMPATIENT_QUEUES,
         subscriptions=IMPATIENT_SUBSCRIPTIONS,
-        schedules=SCHEDULES,
+        schedules=schedules,
         environment=environment_of(services.settings),
         clock=clock,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from functions import edge, maintenance, pipeline
 from shared import global_requests, job_steps, pipeline_runs, repositories
 from shared.boards import GLOBAL
+from shared.budget import Budget
 from shared.context import Services
 from shared.errors import LeaderboardError, NotFound
 from shared.jobs import Job, JobType, Stage
@@ -27,23 +28,6 @@ GHOST = "octo/ghost"
 """Of which there is no event."""
 
 SET_TIME = "2025-03-20T02:00:00Z"
-
-
-@dataclass(frozen=True)
-class Budgeted(Services):
-    """Services with a budget."""
-
-    budget: Any = None
-
-
-@dataclass(frozen=True)
-class Spent:
-    """A budget of which nothing, or something, is left."""
-
-    reason: str | None
-
-    def exhausted(self) -> str | None:
-        return self.reason
 
 
 @dataclass
@@ -83,17 +67,21 @@ class PipelineWorld:
         for name in names:
             key = RepositoryName.parse(name).key
             registered = iso(self.clock())
-            fresh = Repository(key=key, name=name, registered_at=registered, registered_by="test")
+            fresh = Repository(
+                key=key, name=name, number=1, registered_at=registered, registered_by="test"
+            )
             self.services.documents.write([repositories.stored(fresh)])
 
     @property
     def steps(self) -> Steps:
         return {**STEPS, "scrape_repository": self._step, "recalculate_board": self._step}
 
-    def budget(self, reason: str | None) -> None:
-        """From now on there is a budget."""
-        known = {f.name: getattr(self.services, f.name) for f in fields(Services)}
-        self.services = Budgeted(**known, budget=Spent(reason))
+    def budget(self, daily_usd: int) -> None:
+        """From now on bytes cost something, and a day may cost this."""
+        priced = {"price_per_tib_usd": Decimal("6.25"), "budget_daily_usd": Decimal(daily_usd)}
+        settings = self.services.settings.model_copy(update=priced)
+        budget = Budget(self.services.documents, settings, self.clock)
+        self.services = replace(self.services, budget=budget)
 
     def set_time(self, services: Services | None = None, time: str = SET_TIME) -> None:
         """The Scheduler's call."""

@@ -201,7 +201,7 @@ def test_the_warehouse_removes_what_no_unit_needs(tmp_path: Path) -> None:
     ingest(services, tmp_path / "files", {"events.json.gz": LINES})
     (unit,) = services.warehouse.units(Dataset.EVENTS)
     services.warehouse.remove(Dataset.EVENTS, unit.name)
-    assert services.warehouse.sweep() == 0
+    assert services.warehouse.sweep(Dataset.EVENTS) == 0
     clock.advance(timedelta(hours=1))
-    assert services.warehouse.sweep() == 1
-    assert services.warehouse.sweep() == 0
+    assert services.warehouse.sweep(Dataset.EVENTS) == 1
+    assert services.warehouse.sweep(Dataset.EVENTS) == 0
