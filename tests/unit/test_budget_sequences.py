@@ -147,7 +147,8 @@ def test_shares_add_up_and_differ_by_the_remainder_only(
     amount: int, names: list[str], more: int
 ) -> None:
     charge = Entry(
-        id="a", statement="s", job=None, day="d", held_on="d", reserved_at="t", open_since=None, max_bytes=1, reserved=1, free=0,
+        id="a", statement="s", job=None, day="d", held_on="d", reserved_at="t", open_since=None,
+        max_bytes=1, reserved=1, free=0,
         price=1, repositories=tuple(dict.fromkeys(names)), more=more if names else 0,
     )  # fmt: skip
     shares = shared_out(Sums(runs=1, micro_usd=amount, bytes_billed=amount), charge)
