@@ -1,8 +1,9 @@
 """The deployed functions, by name. Nothing else belongs here."""
 
 from functions.api import api
+from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
-from functions.maintenance import report_budget, sweep_jobs
+from functions.maintenance import sweep_jobs
 from functions.pipeline import refresh_stale_repositories
 from functions.recalculate import (
     recalculate_board,

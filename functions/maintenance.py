@@ -1,4 +1,4 @@
-"""Cloud Scheduler: settle what got stuck, and report what was spent."""
+"""Cloud Scheduler: settle what got stuck."""
 
 from __future__ import annotations
 
@@ -14,12 +14,6 @@ from shared.context import Services
 def sweep_jobs(request: Request) -> tuple[str, int]:
     """Dispatch anew the jobs whose task or worker was lost, and settle what those reserved."""
     return edge.task(request, lambda services, _: _sweep(services))
-
-
-@functions_framework.http
-def report_budget(request: Request) -> tuple[str, int]:
-    """Reconcile yesterday's costs with the warehouse's books, and log how the budget stands."""
-    return edge.task(request, lambda services, _: costs.report(services))
 
 
 def _sweep(services: Services) -> None:
