@@ -1,8 +1,9 @@
 """The deployed functions, by name. Nothing else belongs here."""
 
 from functions.api import api
+from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
-from functions.maintenance import apply_retention, report_budget, sweep_jobs
+from functions.maintenance import apply_retention, sweep_jobs
 from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
     recalculate_board,

@@ -1,4 +1,4 @@
-"""Cloud Scheduler: settle what got stuck, report what was spent, remove what is kept no longer."""
+"""Cloud Scheduler: settle what got stuck, remove what is no longer kept."""
 
 from __future__ import annotations
 
@@ -16,12 +16,6 @@ from shared.retention import Slice
 def sweep_jobs(request: Request) -> tuple[str, int]:
     """Dispatch anew what lost its task or its worker, and settle what those reserved."""
     return edge.task(request, lambda services, _: sweep(services))
-
-
-@functions_framework.http
-def report_budget(request: Request) -> tuple[str, int]:
-    """Reconcile yesterday's costs with the warehouse's books, and log how the budget stands."""
-    return edge.task(request, lambda services, _: costs.report(services))
 
 
 @functions_framework.http

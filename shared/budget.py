@@ -307,9 +307,10 @@ def _check_that_it_fits(
     else:
         return
     log.warning("budget_exceeded", period=each.name, usd=str(dollars(cost)), until=iso(until))
+    rest = shown(max(0, limit - each.committed), left=True)
     raise BudgetWaits(
-        f"The budget of this {name} ({shown(limit)}) has {shown(max(0, limit - each.committed))} "
-        f"left, and this may cost {shown(cost)}. It waits for {until:%Y-%m-%d %H:%M} UTC.",
+        f"The budget of this {name} ({shown(limit)}) has {rest} left, and this may cost "
+        f"{shown(cost)}. It waits for {until:%Y-%m-%d %H:%M} UTC.",
         not_before=until,
         details={"period": name, "cost_usd": float(dollars(cost)), "not_before": iso(until)},
     )

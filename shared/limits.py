@@ -6,7 +6,7 @@ so the books never say less than the bill.
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,10 +96,14 @@ def dollars(micro_usd: int) -> Decimal:
     return Decimal(micro_usd).scaleb(-6).quantize(Decimal("0.000001"))
 
 
-def shown(micro_usd: int) -> str:
-    """Micro-dollars for people: two places, four where two would show nothing."""
+def shown(micro_usd: int, *, left: bool = False) -> str:
+    """Micro-dollars for people: two places, four where two would show nothing.
+
+    Rounded so that nobody expects more than there is: costs up, what is ``left`` down.
+    """
     places = Decimal("0.01") if micro_usd >= MICRO // 100 or micro_usd == 0 else Decimal("0.0001")
-    return f"{Decimal(micro_usd).scaleb(-6).quantize(places, ROUND_CEILING)} USD"
+    rounding = ROUND_FLOOR if left else ROUND_CEILING
+    return f"{Decimal(micro_usd).scaleb(-6).quantize(places, rounding)} USD"
 
 
 def price_of(size: int, price: int) -> int:

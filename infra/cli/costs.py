@@ -123,8 +123,9 @@ def _lines(status: Status) -> list[str]:
     if not status.limits.metered:
         return ["Nothing is metered: bytes cost nothing here (PRICE_PER_TIB_USD)."]
     lines = [
-        f"{word}: {shown(found.spent)} of {shown(found.limit)} spent, {shown(found.reserved)} "
-        f"reserved, {shown(found.remaining)} left until {minute(iso(found.renews_at))} UTC."
+        f"{word}: {shown(found.spent)} of {shown(found.limit)} spent, "
+        f"{shown(found.reserved)} reserved, {shown(found.remaining, left=True)} left "
+        f"until {minute(iso(found.renews_at))} UTC."
         for word, found in (("Today", status.day), ("This month", status.month))
     ]
     if forecast := status.forecast:

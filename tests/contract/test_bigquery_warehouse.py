@@ -381,7 +381,7 @@ def test_rows_that_count_no_more_are_swept_after_an_hour(bigquery_bench: Bench) 
     later = datetime.now(UTC) + GRACE + timedelta(minutes=1)
     bigquery_bench.now = lambda: later
     allowed = Allowance("s", warehouse.sweeping_bytes(Dataset.EVENTS))
-    assert warehouse.sweep(Dataset.EVENTS, allowed) == 3
+    assert warehouse.sweep(Dataset.EVENTS, allowance=allowed) == 3
     assert rows_in(bigquery_bench, Dataset.EVENTS) == 1
     assert latest(warehouse) == 1
     assert warehouse.sweep(Dataset.EVENTS) == 0

@@ -151,7 +151,7 @@ def test_real_hours_as_archive_tables_give_the_boards_of_the_embedded_backend(
         eventually(there.is_quiet, within=120)
         eventually(lambda: shown(there.services, names) == shown(here, names), within=60)
 
-        page = there.call("GET", f"/leaderboard/{names[0].full}")
+        page = there.call("GET", f"/repositories/{names[0].full}")
         assert page.status_code == 200
         board = there.call("GET", f"/api/v1/leaderboard/{names[0].full}").json()
         assert board["data"][0]["username"] in page.text

@@ -55,6 +55,7 @@ def server(listening: Receiver) -> Iterator[LiveServer]:
             fresh = Repository(
                 key=RepositoryName.parse(name).key,
                 name=name,
+                number=1,
                 registered_at=iso(running.services.now()),
                 registered_by="test",
             )

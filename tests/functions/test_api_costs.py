@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,8 @@ from shared.budget_books import Charge
 from shared.jobs import State
 from shared.limits import TIB
 from shared.metering import MeteredWarehouse
-from tests.functions.conftest import World
+from shared.ports import Warehouse
+from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
 from tests.support.billed_warehouse import BilledWarehouse
 from tests.support.lines import ENGINE
@@ -34,6 +35,7 @@ class Priced:
 
     world: World
     bare: BilledWarehouse
+    local: Warehouse
     api: ApiClient
     admin: ApiClient
 
@@ -62,7 +64,9 @@ def priced(make_world: Callable[[], World]) -> Priced:
         warehouse=MeteredWarehouse(bare, budget, services.new_id),
     )
     world.app = create_app(lambda: world.services)
-    return Priced(world, bare, world.client(), world.client(world.key(Role.ADMIN)))
+    return Priced(
+        world, bare, services.warehouse, world.client(), world.client(world.key(Role.ADMIN))
+    )
 
 
 def test_before_anything_was_spent_everything_is_zero(priced: Priced) -> None:
@@ -279,3 +283,31 @@ def test_a_job_dearer_than_a_whole_limit_fails_at_once(priced: Priced) -> None:
     job_steps.run(services, job["id"], 0, "first", step)
     failed = priced.api.data(f"/api/v1/jobs/{job['id']}")
     assert (failed["state"], failed["error"]["code"]) == (State.FAILED, "budget_exceeded")
+
+
+def test_a_question_that_does_not_fit_says_when_to_ask_again(priced: Priced) -> None:
+    world = priced.world
+    metered = world.services.warehouse
+    question = "/api/v1/leaderboard/octo/engine?start=2025-03-01&end=2025-03-12"
+    world.services = replace(world.services, warehouse=priced.local)
+    world.ingest("team.json.gz", TEAM)
+    world.register(ENGINE)
+    assert priced.api.get(question).status_code == 200
+
+    world.services = replace(world.services, warehouse=metered)
+    priced.bare.units = priced.local.units  # type: ignore[method-assign]
+    priced.bare.unit = priced.local.unit  # type: ignore[method-assign]
+    priced.spend("a", 4.5, statement="rank")
+    question = question.replace("03-12", "03-11")
+    answer = priced.api.get(question)
+    assert answer.status_code == 503
+    assert answer.get_json()["error"] == "waits_for_budget"
+    until = datetime(2025, 3, 21, tzinfo=UTC)
+    assert answer.get_json()["details"]["not_before"] == "2025-03-21T00:00:00.000000Z"
+    wait = int((until - world.clock()).total_seconds())
+    assert answer.headers["Retry-After"] == str(wait)
+
+    priced.bare.size = 6 * TIB
+    refused = priced.api.get(question)
+    assert refused.status_code == 402
+    assert refused.get_json()["error"] == "budget_exceeded"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from infra.clock import utc_now
+from infra.environment import settings_from
+from infra.local.documents import SqliteDocuments
 from infra.services import build
-from shared.ports import Write
+from shared.budget import Budget
+from shared.budget_books import Charge
+from shared.ports import Usage, Write
 from shared.settings import Settings
 from tests.support.command_line import ENGINE_NAME, answer, command, filled_once
 from tests.support.copies import copy_data
@@ -155,6 +162,24 @@ def test_costs_name_every_statement_and_cost_nothing(data: Path) -> None:
     assert body["meta"]["total"]["dollars"] == "0.00"
     assert body["meta"]["total"]["bytes_billed"] == 0
     assert body["meta"]["total"]["bytes_processed"] > 0
+
+
+def test_costs_show_what_the_budget_leaves_where_bytes_have_a_price(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    priced = {"PRICE_PER_TIB_USD": "6.25", "BUDGET_DAILY_USD": "2"}
+    with closing(SqliteDocuments(data / "documents.sqlite")) as documents:
+        settings = settings_from(priced)
+        budget = Budget(documents, settings, utc_now)
+        budget.reserve(Charge("mine", 1 << 38, "extract_events"))
+        budget.settle(Usage("extract_events", utc_now(), 5, 1, 1 << 38, 1 << 38, id="mine"))
+        budget.reserve(Charge("open", 1 << 36, "extract_events"))
+    shown = command(data, "costs", **priced).stdout
+    assert "1.57" in shown
+    assert "Today: 1.57 USD of 2.00 USD spent, 0.40 USD reserved, 0.04 USD left" in shown
+    body = json.loads(command(data, "costs", "--json", **priced).stdout)
+    assert body["meta"]["budget"]["day"]["spent_usd"] == 1.5625
+    assert body["meta"]["total"]["dollars"] == "1.57"
+    assert "Nothing is metered" in command(data, "costs").stdout
 
 
 def test_every_command_has_help() -> None:

@@ -174,6 +174,39 @@ def test_an_answer_is_not_lost_because_its_bill_cannot_be_had(metered: Metered) 
     assert metered.day().spent == DOLLAR
 
 
+def test_a_metered_statement_costs_nine_reads_and_seven_writes_of_documents(
+    metered: Metered,
+) -> None:
+    """The day, the month, the charge and the limits twice, and the day's summary once."""
+    calls: list[str] = []
+
+    class Counted:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def get(self, path: str) -> Any:
+            calls.append(f"read {path.split('/')[0]}")
+            return self._inner.get(path)
+
+        def write(self, write: Any) -> None:
+            calls.append(f"write {write.path.split('/')[0]}")
+            self._inner.write(write)
+
+    transact = metered.documents.transact
+
+    def counted(work: Callable[[Any], Any]) -> Any:
+        return transact(lambda transaction: work(Counted(transaction)))
+
+    metered.warehouse.query("first", {})
+    metered.documents.transact = counted  # type: ignore[method-assign]
+    metered.warehouse.query("scan", {})
+    every_time = ["budget_days", "budget_months", "charges"]
+    assert sorted(calls) == sorted(
+        [f"{verb} {name}" for verb in ("read", "write") for name in every_time * 2]
+        + ["read config", "read config", "read cost_days", "write cost_days"]
+    )
+
+
 # --- kills --------------------------------------------------------------------------------------
 
 Spy = Callable[[str, Callable[[], Any]], Any]
