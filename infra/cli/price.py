@@ -44,9 +44,7 @@ def add_to(group: click.Group) -> None:
             usd_per_tib=str(Decimal(prices.per_tib).scaleb(-6).normalize()),
         ):
             return
-        headings = (
-            "a query each, TiB", "a query each, USD", "here, TiB", "here, USD", "a month, USD",
-        )  # fmt: skip
+        headings = ("plain TiB", "plain USD", "here TiB", "here USD", "month USD")
         made = table(
             f"{days} days of history", "repositories", *headings,
             right=("repositories", *headings),
@@ -57,8 +55,8 @@ def add_to(group: click.Group) -> None:
             )
         app.show(made)
         app.say(
-            f"Keeping the events costs {cents(stored)} USD a month. Nightly refreshes; BigQuery "
-            "only, on demand, without the free TiB. docs/costs.md says where this comes from."
+            "plain: a query each over the archive itself; month: nightly refreshes. Storing the "
+            f"events costs {cents(stored)} USD a month. BigQuery only; see docs/costs.md."
         )
 
 
