@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from shared import health
 from shared.context import Services
+from shared.models import iso
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -30,13 +33,41 @@ class Preflight:
         return {name: found for name, found in self.checks.items() if found != health.OK}
 
 
-def budget_left(services: Services) -> str | None:
-    """Why nothing may be spent now, None while something may.
+class Standing(Protocol):
+    """A day or month against its limit. ``name`` is its date, money in micro-dollars."""
 
-    The embedded backend has no budget: nothing costs anything there.
-    """
+    @property
+    def name(self) -> str: ...
+    @property
+    def remaining(self) -> int: ...
+    @property
+    def renews_at(self) -> datetime: ...
+
+
+class BudgetStatus(Protocol):
+    """The budget now."""
+
+    @property
+    def day(self) -> Standing: ...
+    @property
+    def month(self) -> Standing: ...
+
+
+def budget_left(services: Services) -> str | None:
+    """Why nothing may be spent now, None while something may. Nothing costs on one machine."""
     budget = getattr(services, "budget", None)
-    return None if budget is None else budget.exhausted()
+    if budget is None or services.settings.backend == "local":
+        return None
+    status: BudgetStatus = budget.status()
+    return exhausted(status)
+
+
+def exhausted(status: BudgetStatus) -> str | None:
+    """Which period has nothing left, and until when; the longest. None if both have something."""
+    for period in (status.month, status.day):
+        if period.remaining <= 0:
+            return f"The budget of {period.name} is used up until {iso(period.renews_at)}."
+    return None
 
 
 def look(services: Services, budget: BudgetCheck = budget_left) -> Preflight:

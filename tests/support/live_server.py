@@ -75,7 +75,7 @@ class LiveServer:
 
 @contextmanager
 def live_server(
-    folder: Path, schedules: Sequence[Schedule] = SCHEDULES, **settings: object
+    folder: Path, schedules: Sequence[Schedule] = SCHEDULES, **settings: Any
 ) -> Iterator[LiveServer]:
     """Serve while the block runs: nothing waits for long, and schedules come by their own clock."""
     services = open_services(

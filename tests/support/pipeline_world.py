@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 from functions import edge, maintenance, pipeline
-from shared import global_requests, job_steps, pipeline_runs, repositories
+from shared import global_requests, job_steps, jobs, pipeline_runs, repositories
 from shared.boards import GLOBAL
 from shared.context import Services
 from shared.errors import LeaderboardError, NotFound
@@ -37,13 +38,27 @@ class Budgeted(Services):
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A day or month of a budget."""
+
+    name: str
+    remaining: int
+    renews_at: datetime
+
+
+@dataclass(frozen=True)
 class Spent:
-    """A budget of which nothing, or something, is left."""
+    """A budget of which so much is left today, and for this month."""
 
-    reason: str | None
+    today: int
+    month: int
 
-    def exhausted(self) -> str | None:
-        return self.reason
+    def status(self) -> Any:
+        renewal = datetime(2025, 3, 21, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC)
+        return SimpleNamespace(
+            day=Standing("2025-03-20", self.today, renewal[0]),
+            month=Standing("2025-03", self.month, renewal[1]),
+        )
 
 
 @dataclass
@@ -77,6 +92,7 @@ class PipelineWorld:
         opened, self.queue = by_hand(open_services(folder, self.clock, **settings))
         self.services = replace(opened, outward=self.mailbox)
         self.names = names
+        self.undelivered: set[str] = set()
         self.failing: dict[str, Callable[[], LeaderboardError]] = {
             GHOST: lambda: NotFound("No event of octo/ghost was captured.")
         }
@@ -90,10 +106,14 @@ class PipelineWorld:
     def steps(self) -> Steps:
         return {**STEPS, "scrape_repository": self._step, "recalculate_board": self._step}
 
-    def budget(self, reason: str | None) -> None:
+    def budget(self, today: int, month: int, backend: Literal["local", "gcp"] = "gcp") -> None:
         """From now on there is a budget."""
         known = {f.name: getattr(self.services, f.name) for f in fields(Services)}
-        self.services = Budgeted(**known, budget=Spent(reason))
+        needed = {"google_cloud_project": "p", "tasks_service_account": "t@p"}
+        known["settings"] = self.services.settings.model_copy(
+            update={"backend": backend, "invoker_service_accounts": ("t@p",), **needed}
+        )
+        self.services = Budgeted(**known, budget=Spent(today, month))
 
     def set_time(self, services: Services | None = None, time: str = SET_TIME) -> None:
         """The Scheduler's call."""
@@ -149,6 +169,8 @@ class PipelineWorld:
 
     def _step(self, services: Services, delivery: edge.Delivery) -> None:
         body = delivery.body
+        if jobs.get(services, body["job_id"]).repository in self.undelivered:
+            return
         job_steps.run(
             services,
             body["job_id"],
