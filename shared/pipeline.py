@@ -21,7 +21,7 @@ from shared import (
 from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import Job
-from shared.models import iso
+from shared.models import iso, parse_time
 from shared.pipeline_end import GLOBAL_BOARDS
 from shared.pipeline_runs import (
     QUIET,
@@ -124,13 +124,15 @@ def _recalculate(services: Services, run: PipelineRun) -> bool:
     job = _job(services, run.global_job)
     if run.global_job is not None and job is None:
         pipeline_end.fail(services, run, f"The job of {GLOBAL_BOARDS} is gone.")
+    elif job is not None and _is_put_off(run, job):
+        pipeline_end.complete(services, run, recalculated=False)
     elif job is not None and not job.ended:
         return False
     elif job is not None and job.state is not jobs.State.COMPLETED:
         why = job.error.message if job.error else job.state.value
         pipeline_end.fail(services, run, f"Recalculating {GLOBAL_BOARDS} failed: {why}")
     else:
-        pipeline_end.complete(services, run)
+        pipeline_end.complete(services, run, recalculated=job is not None)
     return True
 
 
@@ -210,14 +212,17 @@ def _shares(services: Services, run: PipelineRun) -> tuple[Share, ...]:
     found = services.documents.get(*paths) if paths else ()
     by_id = {document.id: jobs.read(document) for document in found if document is not None}
     return tuple(
-        _with_end(share, None if share.job is None else by_id.get(share.job))
+        _with_end(run, share, None if share.job is None else by_id.get(share.job))
         for share in run.repositories
     )
 
 
-def _with_end(share: Share, job: Job | None) -> Share:
+def _with_end(run: PipelineRun, share: Share, job: Job | None) -> Share:
     if share.error is not None:
         return share
+    if job is not None and _is_put_off(run, job):
+        why = job.error.message if job.error else job.progress.message
+        return share.model_copy(update={"error": why, "waits": True})
     if not share.asked or (job is not None and not job.ended):
         return share.model_copy(update={"error": _NOT_ENDED})
     if job is None:
@@ -230,6 +235,14 @@ def _with_end(share: Share, job: Job | None) -> Share:
             "rows": rows if isinstance(rows, int) else None,
         }
     )
+
+
+def _is_put_off(run: PipelineRun, job: Job) -> bool:
+    """True for a job that has no attempt before the run's deadline, as one over the budget."""
+    latest = iso(parse_time(run.deadline_at) + jobs.SLACK)
+    # One that was never tried is late, and not put off.
+    tried = job.error is not None and job.holder is None
+    return tried and not job.ended and job.due_at > latest
 
 
 def _unfinished(job: Job) -> str | None:

@@ -36,10 +36,10 @@ DELIVERY_HEADER = "X-Leaderboard-Delivery"
 log = structlog.get_logger()
 
 
-def complete(services: Services, run: PipelineRun) -> None:
+def complete(services: Services, run: PipelineRun, *, recalculated: bool) -> None:
     """End a run whose steps are done. FAILED if there was something to scrape and all failed."""
-    summary = summarise(services, run)
-    if summary.repositories and not summary.scraped:
+    summary = summarise(services, run, recalculated=recalculated)
+    if summary.repositories and summary.failed == summary.repositories:
         _end(services, run, summary, error="Every scrape failed.")
     else:
         _end(services, run, summary, error=None)
@@ -66,11 +66,12 @@ def fail(
     _end(services, last, summarise(services, last), error=error)
 
 
-def summarise(services: Services, run: PipelineRun) -> Summary:
+def summarise(services: Services, run: PipelineRun, *, recalculated: bool = False) -> Summary:
     """What the run has come to so far. A warehouse that cannot be asked leaves bytes unknown."""
     shares = run.repositories
     scraped = [share for share in shares if share.state is State.COMPLETED]
-    failed = [share for share in shares if share.error is not None]
+    waiting = [share for share in shares if share.waits]
+    failed = [share for share in shares if share.failed]
     (pointer,) = services.documents.get(pointer_path(GLOBAL, "all"))
     head = None if pointer is None else Head.model_validate_json(pointer.body or b"")
     processed, billed = _bytes(services, run)
@@ -78,10 +79,11 @@ def summarise(services: Services, run: PipelineRun) -> Summary:
         repositories=len(shares),
         scraped=len(scraped),
         failed=len(failed),
+        waiting=len(waiting),
         contributors=0 if head is None else head.total,
         rows=sum(share.rows or 0 for share in scraped),
         seconds=int((services.now() - parse_time(run.created_at)).total_seconds()),
-        recalculated=run.global_job is not None,
+        recalculated=recalculated,
         bytes_processed=processed,
         bytes_billed=billed,
     )
@@ -154,7 +156,7 @@ def _end(
 
 def _log(run: PipelineRun, summary: Summary) -> None:
     """Alerts look for ``pipeline_failed``."""
-    failed = {share.name: share.error for share in run.repositories if share.error is not None}
+    failed = {share.name: share.error for share in run.repositories if share.failed}
     known = {"pipeline": run.id, "key": run.key, **summary.model_dump()}
     if run.error is not None:
         log.error("pipeline_failed", reason=run.error, failures=failed, **known)
@@ -206,7 +208,7 @@ def notice(run: PipelineRun) -> dict[str, object]:
         "started_at": run.created_at,
         "finished_at": run.finished_at,
         "summary": None if run.summary is None else run.summary.model_dump(mode="json"),
-        "failures": {s.name: s.error for s in run.repositories if s.error is not None},
+        "failures": {s.name: s.error for s in run.repositories if s.failed},
     }
 
 

@@ -47,6 +47,7 @@ class Share(BaseModel):
     """A repository's part in a run. ``job`` is its scrape, ``state`` how that ended.
 
     ``error`` says why there is no result; ``rows`` are the contributions that are stored now.
+    ``waits`` is true for a scrape that is put off beyond the run, as for the budget's renewal.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,10 +59,15 @@ class Share(BaseModel):
     state: State | None = None
     error: str | None = None
     rows: int | None = None
+    waits: bool = False
 
     @property
     def asked(self) -> bool:
         return self.job is not None or self.error is not None
+
+    @property
+    def failed(self) -> bool:
+        return self.error is not None and not self.waits
 
     @property
     def registered_as(self) -> RepositoryName:
@@ -71,7 +77,8 @@ class Share(BaseModel):
 class Summary(BaseModel):
     """What a run came to. ``contributors`` stand on the global board; durations in seconds.
 
-    ``rows`` are the contributions of the scraped repositories. Bytes are None where nobody knows.
+    ``waiting`` scrapes are put off beyond the run and come by themselves. ``rows`` are the
+    contributions of the scraped repositories. Bytes are None where nobody knows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -79,6 +86,7 @@ class Summary(BaseModel):
     repositories: int
     scraped: int
     failed: int
+    waiting: int
     contributors: int
     rows: int
     seconds: int

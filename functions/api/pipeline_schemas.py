@@ -10,13 +10,17 @@ from shared.ports import DocumentPage
 
 
 class PipelineShare(Shape):
-    """A repository's part in a run: its scrape, how that ended, the contributions stored now."""
+    """A repository's part in a run: its scrape, how that ended, the contributions stored now.
+
+    ``waits`` is true for a scrape that is put off beyond the run; ``error`` then says why.
+    """
 
     name: str
     job: str | None
     state: State | None
     error: str | None
     rows: int | None
+    waits: bool
 
 
 class PipelineRun(Shape):

@@ -297,12 +297,17 @@ def test_a_repository_that_goes_meanwhile_counts_as_failed(world: PipelineWorld)
 # --- what stops it --------------------------------------------------------------------------------
 
 
-def test_over_budget_nothing_is_scraped_but_the_boards_follow(world: PipelineWorld) -> None:
-    world.budget(daily_usd=0)
+@pytest.mark.parametrize(
+    ("daily", "monthly", "until"), [(0, 50, "2025-03-21"), (5, 0, "2025-04-01")]
+)
+def test_over_budget_nothing_is_scraped_but_the_boards_follow(
+    world: PipelineWorld, daily: int, monthly: int, until: str
+) -> None:
+    world.budget(daily, monthly)
     world.set_time()
     run = world.see_through()
     assert run.state is PipelineState.COMPLETED
-    assert run.skipped == "The budget is used up until 2025-03-21 00:00 UTC."
+    assert run.skipped == f"The budget is used up until {until} 00:00 UTC."
     assert run.repositories == ()
     assert run.summary is not None
     assert run.summary.recalculated
@@ -310,7 +315,7 @@ def test_over_budget_nothing_is_scraped_but_the_boards_follow(world: PipelineWor
 
 
 def test_within_the_budget_it_scrapes(world: PipelineWorld) -> None:
-    world.budget(daily_usd=5)
+    world.budget(5, 50)
     world.set_time()
     assert wounds(world, world.see_through()) == []
 
@@ -343,9 +348,7 @@ def test_a_night_in_which_every_scrape_fails_has_failed(folder: Path) -> None:
 
 def test_beyond_its_deadline_it_is_ended_and_what_is_missing_is_named(folder: Path) -> None:
     world = PipelineWorld(folder, pipeline_minutes=30)
-    world.failing["octo/horn"] = lambda: RetryLater(
-        "the day's budget is spent", not_before=world.clock() + timedelta(hours=20)
-    )
+    world.undelivered.add("octo/horn")
     world.set_time()
     for _ in range(40):
         world.work()
@@ -357,6 +360,25 @@ def test_beyond_its_deadline_it_is_ended_and_what_is_missing_is_named(folder: Pa
     assert run.finished_at is not None
     assert run.finished_at > run.deadline_at
     # What it waited for comes later, and changes nothing of it.
+    world.undelivered.clear()
+    for _ in range(5):
+        world.work()
+    assert world.run() == run
+    assert world.scrapes()["octo/horn"] == ["COMPLETED"]
+
+
+def test_a_scrape_that_is_put_off_beyond_the_deadline_is_not_waited_for(folder: Path) -> None:
+    world = PipelineWorld(folder, names=NAMES[:4], **NOTICES)
+    renewal = world.clock() + timedelta(hours=20)
+    world.failing["octo/horn"] = lambda: RetryLater("the budget is spent", not_before=renewal)
+    world.set_time()
+    for _ in range(8):
+        world.work()
+    run = world.run()
+    assert (run.state, run.open) == (PipelineState.COMPLETED, False)
+    assert run.summary is not None
+    assert (run.summary.scraped, run.summary.failed, run.summary.waiting) == (3, 0, 1)
+    assert world.mailbox.posts == []
     del world.failing["octo/horn"]
     world.clock.advance(timedelta(hours=21))
     for _ in range(5):

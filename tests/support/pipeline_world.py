@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from functions import edge, maintenance, pipeline
-from shared import global_requests, job_steps, pipeline_runs, repositories
+from shared import global_requests, job_steps, jobs, pipeline_runs, repositories
 from shared.boards import GLOBAL
 from shared.budget import Budget
 from shared.context import Services
@@ -61,6 +61,7 @@ class PipelineWorld:
         opened, self.queue = by_hand(open_services(folder, self.clock, **settings))
         self.services = replace(opened, outward=self.mailbox)
         self.names = names
+        self.undelivered: set[str] = set()
         self.failing: dict[str, Callable[[], LeaderboardError]] = {
             GHOST: lambda: NotFound("No event of octo/ghost was captured.")
         }
@@ -76,9 +77,13 @@ class PipelineWorld:
     def steps(self) -> Steps:
         return {**STEPS, "scrape_repository": self._step, "recalculate_board": self._step}
 
-    def budget(self, daily_usd: int) -> None:
-        """From now on bytes cost something, and a day may cost this."""
-        priced = {"price_per_tib_usd": Decimal("6.25"), "budget_daily_usd": Decimal(daily_usd)}
+    def budget(self, daily_usd: int, monthly_usd: int) -> None:
+        """From now on bytes cost something, and a day and a month may cost this."""
+        priced = {
+            "price_per_tib_usd": Decimal("6.25"),
+            "budget_daily_usd": Decimal(daily_usd),
+            "budget_monthly_usd": Decimal(monthly_usd),
+        }
         settings = self.services.settings.model_copy(update=priced)
         budget = Budget(self.services.documents, settings, self.clock)
         self.services = replace(self.services, budget=budget)
@@ -137,6 +142,8 @@ class PipelineWorld:
 
     def _step(self, services: Services, delivery: edge.Delivery) -> None:
         body = delivery.body
+        if jobs.get(services, body["job_id"]).repository in self.undelivered:
+            return
         job_steps.run(
             services,
             body["job_id"],
