@@ -40,9 +40,12 @@ _LENGTH = 8
 
 @contextmanager
 def helpers_for(path: Path, latest: datetime) -> Iterator[Sequence[Helper]]:
-    """Helpers for a file, one for each core but this one; none for a small file."""
-    large = path.exists() and path.stat().st_size >= HELPED_FROM
-    many = min(_cores(), _MOST_HELPERS) if large else 0
+    """Helpers for a large file, one for each core; none where they would not pay."""
+    try:
+        large = path.stat().st_size >= HELPED_FROM
+    except OSError:  # reading it will say so
+        large = False
+    many = min(_cores(), _MOST_HELPERS) if large and _cores() > 1 else 0
     with ExitStack() as stack:
         yield [stack.enter_context(Helper(latest)) for _ in range(many)]
 
@@ -51,13 +54,16 @@ class Helper:
     """A process that decodes. Leaving its context ends it."""
 
     def __init__(self, latest: datetime) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this very module
-            [sys.executable, "-m", "infra.archive_helpers", latest.isoformat()],
-            cwd=_ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pipesize=_PIPE_BYTES,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this very module
+                [sys.executable, "-m", "infra.archive_helpers", latest.isoformat()],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pipesize=_PIPE_BYTES,
+            )
+        except OSError as error:
+            raise RetryLater(f"A helping process could not be started: {error}") from error
         self._thread = ThreadPoolExecutor(1)
         self._input = cast("BinaryIO", self._process.stdin)
         self._output = cast("BinaryIO", self._process.stdout)

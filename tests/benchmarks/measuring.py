@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
