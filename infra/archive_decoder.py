@@ -47,6 +47,9 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 quickly = msgspec.json.Decoder(ROW.quick).decode
 """A line as ``archive_shapes.ROW.quick``. Raises UNREADABLE where it does not fit."""
 
+quickly_all = msgspec.json.Decoder(ROW.quick).decode_lines
+"""Many lines at once. It passes over blank lines, and takes several rows on a line."""
+
 # --- time ------------------------------------------------------------------------------------
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

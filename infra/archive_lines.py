@@ -21,15 +21,17 @@ Progress = Callable[[int, int], None]
 LONGEST_LINE = 6 << 20
 """Bytes. GitHub's largest payloads stay below it; what is longer is passed over."""
 
-_READ = 256 << 10
-_PIECE = 1 << 20
+_READ = 128 << 10
+_PIECE = 256 << 10
 _DAMAGED = cast("type[Exception]", igzip_lib.IsalError)  # its stub declares an instance
 _GZIP = b"\x1f\x8b"
 _MEMBER = b"\x1f\x8b\x08"
 
 
 class ArchiveLines:
-    """One pass over a file. Iterate for blocks of lines; the attributes are final after that.
+    """One pass over a file. Iterate for blocks of whole lines, without the last line's end.
+
+    The attributes are final after that.
 
     ``bytes_read`` counts the file's own bytes and ``sha256`` is their hash. ``truncated`` says
     that a compressed stream ended early or was damaged, ``too_long`` how many lines went
@@ -48,7 +50,7 @@ class ArchiveLines:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def __iter__(self) -> Iterator[list[bytes]]:
+    def __iter__(self) -> Iterator[bytes]:
         try:
             with self.path.open("rb") as file:
                 yield from self._lines(self._texts(self._raw(file)))
@@ -116,26 +118,29 @@ class ArchiveLines:
             data = (data + more).lstrip(b"\0")
         return data
 
-    def _lines(self, texts: Iterator[bytes]) -> Iterator[list[bytes]]:
+    def _lines(self, texts: Iterator[bytes]) -> Iterator[bytes]:
         """Blocks of whole lines. A line in the making is carried along, up to LONGEST_LINE."""
         carried: list[bytes] = []
         length, passing_over = 0, False
         for text in texts:
-            *lines, rest = text.split(b"\n")
-            if lines:
-                if not passing_over:
-                    lines[0] = b"".join((*carried, lines[0]))
-                    passing_over = len(lines[0]) > LONGEST_LINE
-                    self.too_long += passing_over
-                yield lines[1:] if passing_over else lines
-                carried, length, passing_over = [], 0, False
+            end, begin = text.rfind(b"\n"), 0
+            if end >= 0:
+                first = text.index(b"\n")
+                if not passing_over and length + first > LONGEST_LINE:
+                    self.too_long += 1
+                    passing_over = True
+                if passing_over:
+                    yield text[first + 1 : end]
+                else:
+                    yield b"".join((*carried, text[:end]))
+                carried, length, passing_over, begin = [], 0, False, end + 1
             if not passing_over:
-                carried.append(rest)
-                length += len(rest)
+                carried.append(text[begin:])
+                length += len(text) - begin
             if length > LONGEST_LINE:
                 self.too_long += 1
                 carried, length, passing_over = [], 0, True
-        yield [b"".join(carried)]
+        yield b"".join(carried)
 
 
 def _member() -> igzip_lib.IgzipDecompressor:

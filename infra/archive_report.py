@@ -7,15 +7,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from infra.archive_decoder import BEGINS, Fault, microseconds, moment, read_time
+import msgspec
+
+from infra.archive_decoder import BEGINS, Fault, moment, read_time
 from shared.models import iso
-from shared.ports import Json
+
+if TYPE_CHECKING:  # it brings much that a helping process would load for nothing
+    from shared.ports import Json
 
 _HOUR = 3_600_000_000
 _TEXTS_KEPT = 50_000
-_LONGEST_TIME = 40
 _TYPES_NAMED = 60
+_OTHER = "other"
 _TYPE_NAME = re.compile(r"[A-Za-z]{1,60}")
 
 
@@ -61,91 +66,113 @@ class Report:
         }
 
 
-class Tally:
-    """Counts rows and faults as they are met. ``latest`` is the last time that is not the future.
+class Tally(msgspec.Struct):
+    """What was counted of some lines. Tallies are added up in the order of the lines.
 
-    The quick way counts by the text of the time, of which an hour of the archive has 3,600 and
-    many more rows.
+    ``ignored`` is by type, in the order in which they were met; of the types that a whole file
+    has, only the first sixty keep their name. ``hours`` is by hours since 1970.
     """
 
-    def __init__(self, latest: datetime) -> None:
-        self.lines = 0
-        self.events = 0
-        self.faults: Counter[Fault] = Counter()
-        self._ignored: Counter[str] = Counter()
-        self._from_future = 0
-        self._hours: Counter[int] = Counter()
-        self._first, self._last = 2**63, -(2**63)
-        self._latest = microseconds(latest)
-        self._moments = _Moments(self._latest)
-        self._unsettled: Counter[str] = Counter()
+    lines: int = 0
+    events: int = 0
+    ignored: dict[str, int] = {}
+    faults: dict[Fault, int] = {}
+    from_future: int = 0
+    hours: dict[int, int] = {}
+    first: int = 2**63 - 1
+    last: int = -(2**63)
 
-    def times(self, texts: Sequence[str]) -> list[int | None]:
-        """Count rows by their ``created_at``; return it, None for those that are not to be kept."""
-        self._unsettled.update(texts)
-        moments = [self._moments[text] for text in texts]
-        if len(self._unsettled) > _TEXTS_KEPT or max(map(len, texts), default=0) > _LONGEST_TIME:
-            self._settle()
-        return moments
+    def fault(self, fault: Fault, rows: int = 1) -> None:
+        self.faults[fault] = self.faults.get(fault, 0) + rows
 
-    def _settle(self) -> None:
-        for text, rows in self._unsettled.items():
-            self.add(self._moments[text] or read_time(text), rows)
-        self._unsettled.clear()
-        if len(self._moments) > _TEXTS_KEPT:
-            self._moments.clear()
+    def ignore(self, event_type: str, rows: int = 1) -> None:
+        """Count valid rows of a type that no rule uses, under its name if that looks like one."""
+        name = event_type if _TYPE_NAME.fullmatch(event_type) else _OTHER
+        self.ignored[name] = self.ignored.get(name, 0) + rows
 
-    def add(self, created_at: int | None, rows: int = 1) -> bool:
-        """Count rows of one time, and say whether they are to be kept."""
-        if created_at is None:
-            self.faults[Fault.INCOMPLETE] += rows
-        elif created_at < BEGINS:
-            self.faults[Fault.BEFORE_2015] += rows
-        elif created_at > self._latest:
-            self._from_future += rows
-        else:
-            self._hours[created_at // _HOUR] += rows
-            self._first = min(self._first, created_at)
-            self._last = max(self._last, created_at)
-            return True
-        return False
-
-    def ignore(self, event_type: str) -> None:
-        """Count a valid row of a type that no rule uses, under its name if that looks like one."""
-        known = event_type in self._ignored or len(self._ignored) < _TYPES_NAMED
-        self._ignored[event_type if known and _TYPE_NAME.fullmatch(event_type) else "other"] += 1
+    def add(self, other: Tally) -> None:
+        """Add what was counted of the lines that follow."""
+        self.lines += other.lines
+        self.events += other.events
+        for name, rows in other.ignored.items():
+            known = name in self.ignored or len(self.ignored) < _TYPES_NAMED
+            self.ignore(name if known else _OTHER, rows)
+        for fault, rows in other.faults.items():
+            self.fault(fault, rows)
+        self.from_future += other.from_future
+        for hour, rows in other.hours.items():
+            self.hours[hour] = self.hours.get(hour, 0) + rows
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
 
     def report(self, *, too_long: int, bytes_read: int, sha256: str, truncated: bool) -> Report:
         """All that was counted, with what was noticed of the file itself."""
-        self._settle()
-        faults = self.faults + Counter({Fault.TOO_LONG: too_long})
+        faults = self.faults | ({Fault.TOO_LONG: too_long} if too_long else {})
         before_2015 = faults.pop(Fault.BEFORE_2015, 0)
         return Report(
             lines=self.lines + too_long,
             events=self.events,
-            ignored=dict(sorted(self._ignored.items())),
+            ignored=dict(sorted(self.ignored.items())),
             broken={fault.value: count for fault, count in sorted(faults.items())},
             before_2015=before_2015,
-            from_future=self._from_future,
-            hours={moment(hour * _HOUR): rows for hour, rows in sorted(self._hours.items())},
-            first_at=moment(self._first) if self._hours else None,
-            last_at=moment(self._last) if self._hours else None,
+            from_future=self.from_future,
+            hours={moment(hour * _HOUR): rows for hour, rows in sorted(self.hours.items())},
+            first_at=moment(self.first) if self.hours else None,
+            last_at=moment(self.last) if self.hours else None,
             bytes_read=bytes_read,
             sha256=sha256,
             truncated=truncated,
         )
 
 
-class _Moments(dict[str, int | None]):
-    """Times of rows to be kept, by their text; None for the others."""
+class Times:
+    """Which times are to be kept: not before 2015, not after ``latest``.
+
+    Times are remembered by their text, of which an hour of the archive has 3,600 and many more
+    rows.
+    """
+
+    def __init__(self, latest: int) -> None:
+        self._latest = latest
+        self._known = _Known(latest)
+
+    def of(self, texts: Sequence[str], tally: Tally) -> list[int]:
+        """Count rows by their ``created_at``; return it, 0 for those that are not to be kept."""
+        known = self._known
+        moments = [known[text] for text in texts]
+        for text, rows in Counter(texts).items():
+            self.count(known[text] or read_time(text), tally, rows)
+        if len(known) > _TEXTS_KEPT:
+            known.clear()
+        return moments
+
+    def count(self, created_at: int | None, tally: Tally, rows: int = 1) -> bool:
+        """Count rows of one time, and say whether they are to be kept."""
+        if created_at is None:
+            tally.fault(Fault.INCOMPLETE, rows)
+        elif created_at < BEGINS:
+            tally.fault(Fault.BEFORE_2015, rows)
+        elif created_at > self._latest:
+            tally.from_future += rows
+        else:
+            hour = created_at // _HOUR
+            tally.hours[hour] = tally.hours.get(hour, 0) + rows
+            tally.first = min(tally.first, created_at)
+            tally.last = max(tally.last, created_at)
+            return True
+        return False
+
+
+class _Known(dict[str, int]):
+    """Times of rows to be kept, by their text; 0 for the others."""
 
     def __init__(self, latest: int) -> None:
         super().__init__()
         self._latest = latest
 
-    def __missing__(self, text: str) -> int | None:
+    def __missing__(self, text: str) -> int:
         at = read_time(text)
         if at is None or not BEGINS <= at <= self._latest:
-            return None  # not remembered: such a text may be of any length
+            return 0  # not remembered: such a text may be of any length
         self[text] = at
         return at

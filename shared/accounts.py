@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from shared.canonical import fingerprint
@@ -103,6 +105,25 @@ class Classifier:
             for account_id, found in classified
             if found.account_class is not AccountClass.HUMAN
         }
+
+    def others_among(self, table: pa.Table) -> dict[int, Classified]:
+        """``others`` of the rows of list_accounts.sql, most of which no rule can fit."""
+        names = pc.coalesce(table["login"], pa.scalar(""))
+        logins = pc.utf8_lower(names)
+        possible = pc.invert(pc.string_is_ascii(names))  # Arrow's lower case may be another there
+        ids = pa.array([*self._overrides], pa.int64())
+        possible = pc.or_(possible, pc.is_in(table["account_id"], value_set=ids))
+        for rule in _rules():
+            for fits in (
+                pc.is_in(logins, value_set=pa.array([*rule.logins], pa.string())),
+                pc.is_in(table["account_type"], value_set=pa.array([*rule.types], pa.string())),
+                *(pc.starts_with(logins, prefix) for prefix in rule.prefixes),
+                *(pc.ends_with(logins, suffix) for suffix in rule.suffixes),
+            ):
+                possible = pc.or_(possible, fits)
+        rows = table.filter(possible)
+        columns = (rows[name].to_pylist() for name in ("account_id", "login", "account_type"))
+        return self.others(Account(*account) for account in zip(*columns, strict=True))
 
     @property
     def digest(self) -> str:

@@ -3,7 +3,7 @@
 Unpacking decides nothing. A column is the first of its JSON paths that holds a scalar, read as
 its type; what does not fit its type is null, as SAFE_CAST would have it. From ``FIELDS`` come
 BigQuery's extraction statement (``shared/sql/extract_events.sql``) and the embedded reader's
-decoder (``infra/archive_rows.py``); the tests hold the two against each other on real files.
+decoder (``infra/archive_decoder.py``); the tests hold the two against each other on real files.
 
 A new column goes into ``FIELDS`` and raises ``EXTRACTION_VERSION``: tables scanned before it are
 scanned again.

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import astuple
 
 from shared.board_parts import Parts, Ranks, encode
 from shared.boards import (
@@ -29,7 +30,7 @@ from shared.boards import (
 )
 from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
-from shared.models import WINDOW_DAYS, AccountClass, iso
+from shared.models import WINDOW_DAYS, AccountClass, Kind, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
 from shared.receipts import Inputs, Receipt
 from shared.tables import COUNT_COLUMNS
@@ -64,12 +65,15 @@ class Published:
     changed: bool
 
 
+_Counts = msgspec.defstruct("counts", [(kind.value, int) for kind in Kind], gc=False)
+
+
 class _Proof(msgspec.Struct, gc=False):
     """Of a row that was read back, what is summed. The rest is proven byte by byte."""
 
     rank: int
     score: float
-    counts: dict[str, int]
+    counts: _Counts  # type: ignore[valid-type]
 
 
 _proof_decoder = msgspec.json.Decoder(_Proof)
@@ -183,12 +187,15 @@ class Publisher:
             for path, body in self._read_back(_page_paths(head, account_class), head.digests):
                 page = _proof_decoder.decode_lines(unpack(body))
                 following = range(expected, expected + len(page))
-                for row, rank in zip(page, following, strict=True):
-                    if row.rank != rank:
-                        raise IntegrityError(f"{path}: rank {row.rank} where {rank} belongs")
+                ranks = [row.rank for row in page]
+                if ranks != [*following]:
+                    raise IntegrityError(
+                        f"{path}: ranks {ranks[0]} to {ranks[-1]} are not "
+                        f"{following.start} to {following.stop - 1}"
+                    )
                 expected = following.stop
                 score += sum([round(row.score * 100) for row in page])
-                counts += sum([sum(row.counts.values()) for row in page])
+                counts += sum([sum(astuple(row.counts)) for row in page])
             seen += expected - 1
         for _ in self._read_back(parts.bodies.keys() - {*_page_paths(head)}, head.digests):
             pass

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from shared import audit, global_requests, job_steps, jobs, repositories, rule_sets
-from shared.accounts import Account, Classifier
+from shared.accounts import Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
 from shared.context import Caller, Services
@@ -233,14 +233,7 @@ def drafts_of(
 def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
     """Everybody who is not human, as rank_board.sql takes it."""
     table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
-    accounts = (
-        Account(id_, login, type_)
-        for id_, login, type_ in zip(
-            *(table[name].to_pylist() for name in ("account_id", "login", "account_type")),
-            strict=True,
-        )
-    )
-    others = classifier.others(accounts)
+    others = classifier.others_among(table)
     return json.dumps(
         [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
     )

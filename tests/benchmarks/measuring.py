@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
+_LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one run took.
 
-    ``cpu_seconds`` are those of all its threads: on a machine that others use too they say more
-    than the clock. ``peak_mb`` is the largest resident memory of its process.
+    ``cpu_seconds`` are those of all its threads and processes: on a machine that others use too
+    they say more than the clock. ``peak_mb`` is the largest resident memory of its process and of
+    each that it started, added up.
     """
 
     seconds: float
@@ -37,19 +39,36 @@ class RunFailed(Exception):
 def run(module: str, *arguments: object, python: Path | None = None) -> Run:
     """Run a module of this folder in a fresh process and read what it reports."""
     command = [str(python or sys.executable), "-m", f"tests.benchmarks.{module}"]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "LOG_LEVEL": "ERROR"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+    helpers: dict[str, float] = {}
+    while True:
+        try:
+            stdout, stderr = process.communicate(timeout=_LOOK_EVERY)
+            break
+        except subprocess.TimeoutExpired:
+            helpers |= _peaks_of_children(process.pid)
+    if process.returncode:
+        last = stderr.strip().splitlines()[-1:] or [f"exit status {process.returncode}"]
         raise RunFailed(f"{module} {arguments[0]}: {last[0]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Run(found.pop("seconds"), found.pop("cpu_seconds"), found.pop("peak_mb"), found)
+    found = json.loads(stdout.splitlines()[-1])
+    peak = found.pop("peak_mb") + sum(helpers.values())
+    return Run(found.pop("seconds"), found.pop("cpu_seconds"), peak, found)
+
+
+def _peaks_of_children(pid: int) -> dict[str, float]:
+    """The largest resident memory so far of each process that a process started, on Linux."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {child: peak_mb(child) for child in children}
+    except (OSError, StopIteration):  # there is no such file, or one ended just now
+        return {}
 
 
 class Stopwatch:
@@ -59,12 +78,17 @@ class Stopwatch:
     cpu_seconds = 0.0
 
     def __enter__(self) -> Self:
-        self._begin, self._cpu_begin = time.perf_counter(), time.process_time()
+        self._begin, self._cpu_begin = time.perf_counter(), _cpu_seconds()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.seconds = time.perf_counter() - self._begin
-        self.cpu_seconds = time.process_time() - self._cpu_begin
+        self.cpu_seconds = _cpu_seconds() - self._cpu_begin
+
+
+def _cpu_seconds() -> float:
+    """Of this process, and of the processes it started that have ended."""
+    return sum(os.times()[:4])
 
 
 def hand_back(taken: Stopwatch, **more: Any) -> None:
@@ -78,13 +102,13 @@ def hand_back(taken: Stopwatch, **more: Any) -> None:
     print(json.dumps(figures))  # noqa: T201
 
 
-def peak_mb() -> float:
-    """The largest resident memory of this process, in MB.
+def peak_mb(pid: str = "self") -> float:
+    """The largest resident memory of this or of another process, in MB.
 
     Linux's own high-water mark begins anew with the program; ``getrusage`` would also count what
     the parent had when it started this one.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{pid}/status")
     if status.exists():
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) / 1024

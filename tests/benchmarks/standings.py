@@ -121,10 +121,12 @@ def warehouse_of(size: Size, cache: Path) -> LocalWarehouse:
     return LocalWarehouse(folder, now=utc_now)
 
 
-def count_parameters(size: Size, rules: RuleSet) -> Mapping[str, Parameter]:
-    """The parameters of count_standings.sql for all of them at once."""
+def count_parameters(
+    size: Size, rules: RuleSet, some: slice = slice(None)
+) -> Mapping[str, Parameter]:
+    """The parameters of count_standings.sql for all repositories, or for some of them."""
     return {
-        "repo_ids": [1000 + place for place in range(size.repositories)],
+        "repo_ids": [1000 + place for place in range(size.repositories)][some],
         "windows": windows_parameter(WINDOWS),
         "rule_set": rules.parameter,
     }

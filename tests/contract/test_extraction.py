@@ -21,7 +21,8 @@ import pyarrow as pa
 import pytest
 import sqlglot
 
-from infra.archive_rows import SCHEMA, ArchiveRows
+from infra.archive_blocks import SCHEMA
+from infra.archive_rows import ArchiveRows
 from shared import extraction
 from shared.archive_fields import FIELDS, TRACKED_TYPES
 from shared.tables import EVENTS

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import shared.accounts
@@ -121,3 +122,30 @@ def test_the_digest_stands_for_rules_and_corrections() -> None:
     assert plain.digest == Classifier({}).digest
     assert corrected.digest not in {plain.digest, Classifier({1: AccountClass.BOT}).digest}
     assert corrected.digest == Classifier({2: AccountClass.HUMAN, 1: AccountClass.BOT}).digest
+
+
+def test_a_table_of_accounts_is_classified_like_each_of_them() -> None:
+    logins = [
+        None,
+        "ana",
+        "ANA-BOT",
+        "\u212aelvin",
+        "Cop\u0130lot",
+        *(name for _, name in EXAMPLES),
+    ]
+    accounts = [
+        Account(number, login and login.upper(), type_)
+        for number, (login, type_) in enumerate(
+            (login, type_) for login in logins for type_ in (None, "User", "Bot")
+        )
+    ]
+    table = pa.table(
+        {
+            "account_id": [account.id for account in accounts],
+            "login": [account.login for account in accounts],
+            "account_type": [account.type for account in accounts],
+        }
+    )
+    for overrides in ({}, {0: AccountClass.BOT, 3: AccountClass.AGENT, 9: AccountClass.HUMAN}):
+        classifier = Classifier(overrides)
+        assert classifier.others_among(table) == classifier.others(accounts)

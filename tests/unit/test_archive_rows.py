@@ -18,10 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra import archive_decoder, archive_lines, archive_rows
+from infra import archive_blocks, archive_decoder, archive_lines, archive_rows
+from infra.archive_blocks import SCHEMA, BlockDecoder
 from infra.archive_decoder import Columns, Fault, patiently, quickly
-from infra.archive_report import Report, Tally
-from infra.archive_rows import SCHEMA, SORT_KEYS, ArchiveRows
+from infra.archive_report import Report, Tally, Times
+from infra.archive_rows import SORT_KEYS, ArchiveRows
 from shared.archive_fields import FIELDS, TRACKED_TYPES
 from shared.errors import Rejected
 
@@ -186,7 +187,8 @@ def test_batches_are_sorted_by_repository_and_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive_rows, "BATCH_ROWS", 1000)
-    monkeypatch.setattr(archive_rows, "_CONVERTED_ROWS", 100)
+    monkeypatch.setattr(archive_rows, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(archive_blocks, "_CONVERTED_ROWS", 100)
     chance = random.Random(1)
     path = tmp_path / "many.json"
     path.write_bytes(
@@ -422,8 +424,8 @@ def quick_columns(text: bytes) -> Columns:
     """What the quick way makes of a line. Raises where it does not fit."""
     row: Any = quickly(text)
     at = archive_decoder.read_time(row.created_at)
-    decoded = archive_rows._Decoded(Tally(NOW))
-    decoded._quick, decoded._times = [row], [at or 0]
+    decoded = archive_blocks._Decoded(Times(0), Tally())
+    decoded._quick, decoded._moments = [row], [at or 0]
     (batch,) = decoded.batches()
     columns: Columns = batch.set_column(
         2, "created_at", batch["created_at"].cast(pa.int64())
@@ -492,10 +494,8 @@ def test_no_mutation_of_a_line_is_too_much(data: st.DataObject) -> None:
                 st.sampled_from([b"", b"\0" * 9, b'{"id":"', b'"', b"\\", b"}{", b"\\ud800", ONE]),
             )
         )
-    decoded = archive_rows._Decoded(Tally(NOW))
-    decoded.add(bytes(text).split(b"\n"))
-    kept = sum(batch.num_rows for batch in decoded.batches())
-    assert kept == decoded._tally.events
+    batches, tally = BlockDecoder(NOW).decode([bytes(text)])
+    assert sum(batch.num_rows for batch in batches) == tally.events
 
 
 @settings(max_examples=100, deadline=None)
