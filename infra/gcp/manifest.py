@@ -36,7 +36,7 @@ class Index:
 
     @property
     def revisions(self) -> tuple[str, ...]:
-        return tuple(sorted(entry["revision"] for entry in self.units.values() if entry["rows"]))
+        return tuple(sorted(entry["revision"] for entry in self.units.values()))
 
 
 class Manifest:
@@ -47,7 +47,7 @@ class Manifest:
         self._now = now
 
     def revisions(self, dataset: Dataset) -> tuple[str, ...]:
-        """The revisions whose rows count, of units that have any. One read."""
+        """The revisions whose rows count. One read."""
         return _read(self._documents.get(_index_path(dataset))[0]).revisions
 
     def kept(self, dataset: Dataset) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -26,8 +25,9 @@ import pyarrow.parquet as pq
 import structlog
 
 from infra.local.dialect import duckdb_text, tables_of
+from infra.local.warehouse_ledger import Ledger
 from shared.errors import BudgetRefused, Rejected, RetryLater
-from shared.models import iso, parse_time
+from shared.models import iso
 from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
@@ -38,17 +38,7 @@ CREATE TABLE IF NOT EXISTS units (
   dataset TEXT NOT NULL, name TEXT NOT NULL, file TEXT NOT NULL, rows INTEGER NOT NULL,
   digest TEXT NOT NULL, about TEXT NOT NULL, PRIMARY KEY (dataset, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS retired (file TEXT PRIMARY KEY, retired_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS ledger (
-  id INTEGER PRIMARY KEY, statement TEXT NOT NULL, started_at TEXT NOT NULL,
-  duration_ms INTEGER NOT NULL, rows INTEGER NOT NULL, bytes_processed INTEGER NOT NULL,
-  bytes_billed INTEGER NOT NULL, cache_hit INTEGER NOT NULL, job TEXT);
-CREATE INDEX IF NOT EXISTS ledger_by_time ON ledger (started_at);
 """
-
-_USAGE = (
-    "SELECT statement, started_at, duration_ms, rows, bytes_processed, bytes_billed, cache_hit,"
-    " job, allowance FROM ledger"
-)
 
 _READERS_GRACE = timedelta(minutes=15)
 """Longer than any query may run: a retired file is kept this long for readers of the old state."""
@@ -75,7 +65,7 @@ class LocalWarehouse:
             (folder / dataset).mkdir(parents=True, exist_ok=True)
         with self._manifest() as manifest:
             manifest.executescript("PRAGMA journal_mode=WAL;" + _SCHEMA)
-            self._migrate(manifest)
+        self._ledger = Ledger(self._manifest)
 
     def close(self) -> None:
         """Give up this process's engine. The stored units are untouched."""
@@ -185,18 +175,11 @@ class LocalWarehouse:
 
     def usage(self, id_: str) -> Usage | None:
         """The last run with that allowance's id. See the port."""
-        with self._manifest() as manifest:
-            found = manifest.execute(_USAGE + " WHERE allowance = ?", (id_,)).fetchone()
-        return None if found is None else _usage(found)
+        return self._ledger.usage(id_)
 
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """What statements read, newest first; nothing is billed here. See the port."""
-        with self._manifest() as manifest:
-            found = manifest.execute(
-                _USAGE + " WHERE started_at >= ? ORDER BY started_at DESC, id DESC LIMIT ?",
-                (iso(since), limit),
-            ).fetchall()
-        return tuple(_usage(row) for row in found)
+        return self._ledger.since(since, limit)
 
     @contextmanager
     def _run(
@@ -221,21 +204,18 @@ class LocalWarehouse:
                     f"{statement} needs more than {self._memory_mb} MB (QUERY_MEMORY_MB)."
                 ) from error
         elapsed = int((time.monotonic() - clock) * 1000)
-        with self._manifest() as manifest:
-            manifest.execute(
-                "INSERT OR REPLACE INTO ledger (statement, started_at, duration_ms, rows,"
-                " bytes_processed, bytes_billed, cache_hit, job, allowance)"
-                " VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?)",
-                (
-                    statement,
-                    iso(started_at),
-                    elapsed,
-                    usage["rows"],
-                    size,
-                    allowance and allowance.job,
-                    allowance and allowance.id,
-                ),
+        self._ledger.record(
+            Usage(
+                statement,
+                started_at,
+                elapsed,
+                usage["rows"],
+                bytes_processed=size,
+                bytes_billed=0,
+                job=allowance.job if allowance else None,
+                id=allowance.id if allowance else None,
             )
+        )
         log.debug("statement_ran", statement=statement, duration_ms=elapsed, **usage)
 
     def _bind(self, cursor: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -283,14 +263,6 @@ class LocalWarehouse:
                 yield manifest
         except sqlite3.OperationalError as error:
             raise RetryLater(f"The warehouse's manifest is busy: {error}") from error
-
-    def _migrate(self, manifest: sqlite3.Connection) -> None:
-        manifest.execute("BEGIN IMMEDIATE")
-        columns = {column for _, column, *_ in manifest.execute("PRAGMA table_info(ledger)")}
-        if "allowance" not in columns:  # begun before runs had any
-            manifest.execute("ALTER TABLE ledger ADD COLUMN allowance TEXT")
-            manifest.execute("CREATE UNIQUE INDEX ledger_by_allowance ON ledger (allowance)")
-        manifest.execute("COMMIT")
 
     def _retire(self, manifest: sqlite3.Connection, dataset: Dataset, unit: str) -> None:
         manifest.execute(
@@ -369,13 +341,6 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _size(files: Iterable[str]) -> int:
     return sum(Path(file).stat().st_size for file in files)
-
-
-def _usage(row: tuple[Any, ...]) -> Usage:
-    statement, at, duration_ms, rows, processed, billed, hit, job, id_ = row
-    return Usage(
-        statement, parse_time(at), duration_ms, rows, processed, billed, bool(hit), job, id_
-    )
 
 
 def _too_much(statement: str, size: int, allowance: Allowance) -> BudgetRefused:
