@@ -35,10 +35,13 @@ _GETTER = re.compile(r"^    get (\w+)\(\)", re.MULTILINE)
 def schema_of(declarations: str) -> dict[str, Any]:
     """The schema of one resource, from the declarations of its TypeScript module."""
     interfaces = dict(_INTERFACE.findall(declarations))
-    (root,) = [name for name in interfaces if name.endswith("Config") and _is_root(declarations, name)]
+    (root,) = [
+        name for name in interfaces if name.endswith("Config") and _is_root(declarations, name)
+    ]
     found = _body(interfaces[root], interfaces)
     resource_class = declarations[declarations.rindex("extends cdktn.Terraform") :]
-    found["exports"] = sorted({_snake(name) for name in _GETTER.findall(resource_class)})
+    names = {_snake(name) for name in _GETTER.findall(resource_class)}
+    found["exports"] = sorted(name for name in names if not name.endswith("_input"))
     return found
 
 
@@ -104,4 +107,6 @@ if __name__ == "__main__":
     from tests.support.terraform_files import kinds, parsed
 
     made = extract(Path(sys.argv[1]), kinds(parsed()))
-    FILE.write_text(json.dumps(made, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    FILE.write_text(
+        json.dumps(made, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8"
+    )

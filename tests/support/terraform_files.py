@@ -46,17 +46,19 @@ class Block:
 
 @dataclass(slots=True)
 class Terraform:
-    """A folder of Terraform files. Resources are by (kind, name), ``data.kind`` for data sources."""
+    """A folder of Terraform files. Resources are by (kind, name), data sources as ``data.kind``."""
 
     resources: dict[tuple[str, str], Block] = field(default_factory=dict)
     variables: dict[str, Block] = field(default_factory=dict)
     outputs: dict[str, Block] = field(default_factory=dict)
     locals: dict[str, Any] = field(default_factory=dict)
     settings: list[Block] = field(default_factory=list)
+    providers: list[Block] = field(default_factory=list)
 
-    def text(self) -> str:
-        """All expressions in one text."""
-        blocks = (*self.resources.values(), *self.variables.values(), *self.outputs.values())
+    def text(self, *, without: str | None = None) -> str:
+        """All expressions in one text, but for those of the variable ``without``."""
+        variables = [block for name, block in self.variables.items() if name != without]
+        blocks = (*self.resources.values(), *variables, *self.outputs.values(), *self.providers)
         pieces = [piece for block in blocks for piece in block.text()]
         return "\n".join([*pieces, *_text(self.locals)])
 
@@ -67,7 +69,9 @@ class Terraform:
 
 def parsed(folder: Path = FOLDER) -> Terraform:
     """All files of a folder."""
-    return parse("\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf"))))
+    return parse(
+        "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf")))
+    )
 
 
 def parse(text: str) -> Terraform:
@@ -84,6 +88,7 @@ def parse(text: str) -> Terraform:
                 into[_plain(label)] = _block(body)
     for entry in raw.get("locals", []):
         found.locals |= _block(entry).attributes
+    found.providers = [_block(body) for entry in raw.get("provider", []) for body in entry.values()]
     found.settings = [_block(entry) for entry in raw.get("terraform", [])]
     return found
 
@@ -144,8 +149,12 @@ def _dangling(terraform: Terraform, schema: Mapping[str, Any]) -> list[str]:
             found.append(f"{kind}.{match['name']} has no {match['export']}")
     for what, names in (("var", terraform.variables), ("local", terraform.locals)):
         used = set(re.findall(rf"(?<![\w.]){what}\.(\w+)", text))
-        found += [f"{what}.{name} is used and not there" for name in used - names.keys()]
-        found += [f"{what}.{name} is never used" for name in names.keys() - used]
+        found += [f"{what}.{name} is used and not there" for name in sorted(used - names.keys())]
+        found += [
+            f"{what}.{name} is never used"
+            for name in names
+            if not re.search(rf"(?<![\w.]){what}\.{name}\b", terraform.text(without=name))
+        ]
     return found
 
 
