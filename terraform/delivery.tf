@@ -101,10 +101,11 @@ resource "google_service_account_iam_member" "ci_asks_for_releases" {
 
 # What was tried is what is released: the archive goes here, and is never built again.
 resource "google_storage_bucket_iam_member" "ci" {
-  count = local.has_delivery ? 1 : 0
+  # Create and look, but not replace.
+  for_each = local.has_delivery ? toset(["roles/storage.objectCreator", "roles/storage.objectViewer"]) : toset([])
 
   bucket = google_storage_bucket.sources.name
-  role   = "roles/storage.objectCreator"
+  role   = each.value
   member = google_service_account.ci[0].member
 }
 
