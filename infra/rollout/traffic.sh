@@ -35,7 +35,10 @@ back() {
   move "$1=100"
 }
 
-smoke() { python3 "$HERE/smoke.py" --url="$1"; }
+# However a step ends: unless all went well, the old revision has everything again.
+on_exit() { (($1 == 0)) || back "$old"; }
+
+smoke() { python3 "$HERE/smoke.py" --url="$1" --pause="${SMOKE_PAUSE:-2}"; }
 
 case "$1" in
   hold)
@@ -57,13 +60,13 @@ print(next(t["url"] for t in json.load(sys.stdin)["status"]["traffic"] if t.get(
     ;;
   share)
     new=$(newest) old=$(serving)
-    trap 'back "$old"' ERR
+    trap 'on_exit $?' EXIT
     move "$new=$SHARE,$old=$((100 - SHARE))"
     url=$(describe 'value(status.url)')
     end=$((SECONDS + WATCH_SECONDS))
     while ((SECONDS < end)); do
       smoke "$url"
-      sleep 15
+      sleep "${WATCH_PAUSE:-15}"
     done
     failed=$(gcloud logging read "resource.type=\"cloud_run_revision\" AND resource.labels.revision_name=\"$new\" AND jsonPayload.event=\"request_failed\"" \
       --project="$PROJECT" --freshness="$((WATCH_SECONDS / 60 + 1))m" --limit=5 --format='value(insertId)' | wc -l)
@@ -74,7 +77,7 @@ print(next(t["url"] for t in json.load(sys.stdin)["status"]["traffic"] if t.get(
     ;;
   finish)
     new=$(newest) old=$(serving)
-    trap 'back "$old"' ERR
+    trap 'on_exit $?' EXIT
     move "$new=100"
     smoke "$(describe 'value(status.url)')"
     ;;

@@ -29,7 +29,7 @@ _LAST = {
 _LAST |= {"add-iam-policy-binding", "remove-iam-policy-binding", "mk", "show", "query"}
 """Verbs behind which names follow."""
 
-_UNDERSTOOD = re.compile(r"do not currently have an active account|gcloud auth login")
+_UNDERSTOOD = re.compile(r"do not currently have an active account|required for\s+authentication")
 
 
 def missing() -> str | None:
@@ -66,20 +66,26 @@ def _ask_gcloud(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
 
 
 def _ask_bq(command: Sequence[str], folder: Path) -> str:
-    """bq itself: what wraps it asks for an account before it looks at any flag."""
+    """bq itself: what wraps it asks for an account before it looks at any flag.
+
+    Without gcloud in its path it gives up as soon as it wants an account, not after some tries.
+    """
     root, python = _places()
     bq = str(Path(root) / "platform" / "bq" / "bq.py")
-    done = _run([python, bq, "--headless", *command[1:]], folder)
+    done = _run([python, bq, "--headless", *command[1:]], folder, PATH="/nonexistent")
     return done.stdout + done.stderr
 
 
-def _run(command: Sequence[str], folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], folder: Path, given: str = "", **changed: str
+) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "CLOUDSDK_CONFIG": str(folder),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "GOOGLE_APPLICATION_CREDENTIALS": "",
         "HOME": str(folder),
+        **changed,
     }
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=300, input=given,

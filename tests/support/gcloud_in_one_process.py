@@ -1,7 +1,7 @@
 """Runs many gcloud commands in one process of gcloud's own Python: it takes seconds to start.
 
 Reads a JSON list of commands from standard input, writes a JSON list of what was said and how each
-ended. Its argument is the folder of gcloud. ``tests/support/gcloud.py`` runs it; nothing imports it.
+ended. Its argument is the folder of gcloud. ``tests/support/gcloud.py`` runs it.
 """
 
 import json
