@@ -45,7 +45,7 @@ sample: $(VENV)/run.stamp ## Make the sample events anew (the result is the same
 
 scan: $(VENV)-scan/stamp $(VENV)-checkov/stamp ## Look for secrets, carelessness and open doors
 	@$(VENV)-scan/bin/bandit -q -r -c pyproject.toml main.py functions infra shared
-	@git ls-files -z | xargs -0 $(VENV)-scan/bin/detect-secrets-hook --baseline .secrets.baseline
+	@infra/rollout/find_secrets.sh $(VENV)-scan/bin
 	@$(VENV)-checkov/bin/checkov --config-file terraform/checkov.yaml
 
 package: ## Pack the source that functions are made from

@@ -105,21 +105,21 @@ TABLES: Mapping[str, TableDefinition] = {
     table.name: table
     for table in (
         _table(
-            Dataset.EVENTS,
+            Dataset.EVENTS.value,
             "Slim events of registered repositories. Only revisions in the manifest count.",
             {**EVENTS, **_UNITS},
             partition_by="created_at",
             cluster_by=("repo_id", "actor_id"),
         ),
         _table(
-            Dataset.CONTRIBUTIONS,
+            Dataset.CONTRIBUTIONS.value,
             "Credited contributions of registered repositories. Only revisions in the manifest "
             "count.",
             {**CONTRIBUTIONS, **_UNITS},
             cluster_by=("repo_id", "contributor_id"),
         ),
         _table(
-            Dataset.STANDINGS,
+            Dataset.STANDINGS.value,
             "Counts and scores by repository and window. Only revisions in the manifest count.",
             {**STANDINGS, **_UNITS},
             cluster_by=("window_name", "repo_id"),

@@ -101,7 +101,7 @@ def test_checks_are_those_that_were_asked_for() -> None:
     text = (ROLLOUT / "check.sh").read_text(encoding="utf-8")
     for tool in (
         "ruff format --check", "ruff check", "mypy", "--cov-fail-under=80", "bandit", "pip-audit",
-        "detect-secrets-hook", "checkov", "cyclonedx-py",
+        "find_secrets.sh", "checkov", "cyclonedx-py",
     ):  # fmt: skip
         assert tool in text, tool
 

@@ -225,14 +225,17 @@ def test_the_topics_and_subscriptions_are_those_of_the_code() -> None:
 def test_the_schedules_are_those_of_the_code_and_of_the_night() -> None:
     crons = {s["function"]: s["cron"] for s in TABLE["schedules"].values()}
     for schedule in SCHEDULES:
-        assert TABLE["schedules"][schedule.name]["function"] == schedule.function
+        given = TABLE["schedules"][schedule.name]
+        assert given["function"] == schedule.function
+        # The sweep is due every minute on one machine, where asking costs nothing.
+        assert given["cron"] == schedule.cron or schedule.function == "sweep_jobs"
     assert crons == {
         "run_pipeline": "0 2 * * *",
         "refresh_stale_repositories": "15 * * * *",
         "recalculate_global_leaderboard": "*/30 * * * *",
         "recalculate_everything": "0 4 * * 0",
         "apply_retention": "0 5 1 * *",
-        "report_budget": "30 0 * * *",
+        "report_budget": "10 0 * * *",
         "sweep_jobs": "*/5 * * * *",
     }
     assert TABLE["schedule_rules"]["time_zone"] == "Etc/UTC"
