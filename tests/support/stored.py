@@ -41,7 +41,7 @@ def _trees(*folders: str) -> tuple[tuple[str, ast.Module], ...]:
 @cache
 def collections() -> frozenset[str]:
     """The first parts of all document paths, and whatever is queried."""
-    found = {query.collection for query in queries()}
+    found = {query.collection for query in queries() if not query.collection.startswith("<")}
     for path, tree in _trees(*FOLDERS):
         if path.startswith(_OUTSIDE):
             continue
@@ -64,6 +64,8 @@ def queries() -> tuple[AskedFor, ...]:
                 continue
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "Query":
+                    if ast.unparse(node.args[0]).endswith(".collection"):
+                        continue  # the next page of a query that stands before
                     found += [_query(path, node, function)]
     return tuple(found)
 
@@ -71,8 +73,8 @@ def queries() -> tuple[AskedFor, ...]:
 def _query(path: str, node: ast.Call, function: ast.FunctionDef) -> AskedFor:
     given = dict(zip(("collection", "where", "order_by"), node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-    collection = ast.literal_eval(given["collection"])
-    order = ast.literal_eval(given["order_by"]) if "order_by" in given else None
+    collection = _text(given["collection"])
+    order = _text(given["order_by"]) if "order_by" in given else None
     equal = _equal(given["where"], function) if "where" in given else ()
     descending = "descending" in given and ast.literal_eval(given["descending"])
     return AskedFor(f"{path} {function.name}", collection, equal, order, descending)
@@ -88,21 +90,25 @@ def _equal(where: ast.expr, function: ast.FunctionDef) -> tuple[str, ...] | None
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(isinstance(target, ast.Name) and target.id in names for target in targets):
             written = _conditions(node.value)
-    if names and not written:
+    unknown = any(f.startswith("<") and o in ("==", "in") for f, o in written)
+    if unknown or (names and not written):
         return None
     return tuple(field for field, operator in written if operator in ("==", "in"))
 
 
 def _conditions(node: ast.expr) -> list[tuple[str, str]]:
     return [
-        (inner.elts[0].value, str(inner.elts[1].value))
+        (_text(inner.elts[0]), str(inner.elts[1].value))
         for inner in ast.walk(node)
         if isinstance(inner, ast.Tuple)
         and len(inner.elts) == 3
-        and isinstance(inner.elts[0], ast.Constant)
-        and isinstance(inner.elts[0].value, str)
         and isinstance(inner.elts[1], ast.Constant)
     ]
+
+
+def _text(node: ast.expr) -> str:
+    """What a literal says; of anything else its own text in ``<>``."""
+    return str(node.value) if isinstance(node, ast.Constant) else f"<{ast.unparse(node)}>"
 
 
 @cache
