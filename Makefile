@@ -10,8 +10,11 @@ COMPILE := $(UV) compile -q --universal --python-version 3.11 --no-header --no-a
 # Settings of `make run`, from the command line or the environment. See .env.example.
 export PORT HOST DATA_DIR BACKEND ARCHIVE REPOS SERVE
 
+# Settings of `make deploy` and `make teardown`. See docs/deployment.md.
+export PROJECT REGION BIGQUERY_LOCATION FIRESTORE_LOCATION PUBLIC DRY_RUN CONFIRM DATA
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench sample lock clean
+.PHONY: help run test lint format bench sample scan package deploy teardown lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,12 +43,28 @@ bench: $(VENV)/dev.stamp ## Measure ingest and publishing beside the alternative
 sample: $(VENV)/run.stamp ## Make the sample events anew (the result is the same)
 	@$(BIN)/python -m infra.sample.generate
 
+scan: $(VENV)-scan/stamp $(VENV)-checkov/stamp ## Look for secrets, carelessness and open doors
+	@$(VENV)-scan/bin/bandit -q -r -c pyproject.toml main.py functions infra shared
+	@infra/rollout/find_secrets.sh $(VENV)-scan/bin
+	@$(VENV)-checkov/bin/checkov --config-file terraform/checkov.yaml
+
+package: ## Pack the source that functions are made from
+	@$(PYTHON) -m infra.package
+
+deploy: ## Deploy with gcloud to PROJECT (DRY_RUN=1 only prints)
+	@infra/gcloud/deploy.sh
+
+teardown: ## Remove what deploy made from PROJECT; data too with DATA=1
+	@infra/gcloud/teardown.sh
+
 lock: $(VENV)/uv.stamp ## Pin the newest versions of what requirements*.in name
 	@$(COMPILE) --upgrade requirements.in -o requirements.txt
 	@$(COMPILE) --upgrade requirements-dev.in -o requirements-dev.txt
+	@$(COMPILE) --upgrade requirements-scan.in -o requirements-scan.txt
+	@$(COMPILE) --upgrade requirements-checkov.in -o requirements-checkov.txt
 
 clean: ## Remove what was installed and made here, not the data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.cache
+	@rm -rf $(VENV) $(VENV)-scan $(VENV)-checkov build .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/.cache
 
 $(VENV)/uv.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -61,4 +80,9 @@ $(VENV)/run.stamp: requirements.txt | $(VENV)/uv.stamp
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@$(UV) install -q --python $(BIN)/python -r requirements-dev.txt
+	@touch $@
+
+$(VENV)-%/stamp: requirements-%.txt | $(VENV)/uv.stamp
+	@$(PYTHON) -m venv $(VENV)-$*
+	@$(UV) install -q --python $(VENV)-$*/bin/python -r requirements-$*.txt
 	@touch $@

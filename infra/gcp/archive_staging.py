@@ -18,7 +18,7 @@ from infra.gcp.bigquery_names import Place, label
 from infra.gcp.bigquery_runs import UNRESERVED
 from infra.gcp.bigquery_texts import APP_LABEL
 from infra.gcp.table_definitions import ARCHIVE_EVENTS, TABLES
-from shared.errors import Conflict, Rejected
+from shared.errors import Rejected, RunExpired
 
 KEPT = timedelta(days=3)
 """How long a table waits for its copies before BigQuery removes it."""
@@ -36,13 +36,13 @@ class Staging:
     def prepare(self, id_: str, place: Place) -> str:
         """The name of the table for a run; made before the run begins, never after.
 
-        Raises Conflict for a run whose table is gone: another wants another id.
+        Raises RunExpired for a run whose table is gone: another wants another id.
         """
         name = _name(id_, place)
         if self._client.job(id_) is None:
             self._client.create(self._definition(name, place))
         elif self._client.table(name) is None:
-            raise Conflict(
+            raise RunExpired(
                 f"What the run {id_} extracted was not taken in time and is gone. Ask again under "
                 "a new id.",
                 details={"id": id_, "over": True},
