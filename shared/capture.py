@@ -125,7 +125,7 @@ class _Capture:
 
         def work(allowance: Allowance) -> None:
             extraction = self._archive.extract(table, allowance)
-            extractions.note(self._services.documents, table, extraction, allowance.id)
+            extractions.note(self._services, table, extraction, allowance.id)
             log.info("archive_table_extracted", table=table.name, rows=extraction.rows)
 
         self._run(name, purchase.max_bytes, "extract_events", self._everyone, work)
@@ -164,10 +164,7 @@ class _Capture:
 
     def _gather_days(self, group: Missing, of: Selection, days: Sequence[date], size: int) -> None:
         unit = _unit_name(days, group.after, group.until)
-        about = {
-            **gathered.note_of(days, group.after, group.until),
-            **extractions.about(self._ledger(), days),
-        }
+        about = gathered.note_of(days, group.after, group.until)
 
         def work(allowance: Allowance) -> None:
             self._archive.gather(unit, of, days[0], days[-1], None, about, allowance)

@@ -1,31 +1,33 @@
 """The extraction ledger: which archive tables were read, once for all repositories.
 
 One document, since it is read as a whole before anything is bought: a line of it is about a
-hundred bytes, and two years are 760 lines at most.
+hundred bytes, and two years are 760 lines at most. The warehouse has the same as rows, for people.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.archive_fields import EXTRACTION_VERSION
-from shared.models import iso
-from shared.planning import DAY, day_start, days_between
-from shared.ports import ArchiveTable, Document, Documents, Extraction, Json, Transaction, Write
+from shared.context import Services
+from shared.planning import days_between
+from shared.ports import ArchiveTable, Document, Documents, Extraction, Transaction, Write
+from shared.tables import EXTRACTIONS, Dataset, arrow_schema
 
 _PATH = f"state/extractions-{EXTRACTION_VERSION}"
 """A new extraction version starts an empty ledger: every table is then read once more."""
 
 
 class Extracted(BaseModel):
-    """A table that was read: its days, how many slim events, the hours with any, the last one.
+    """A table that was read: its days, and how many slim events it has.
 
-    ``id`` names the run, by which its cost is found. Times are RFC 3339 texts in UTC.
+    ``id`` names the run, by which its cost is found.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,8 +36,6 @@ class Extracted(BaseModel):
     first: date
     last: date
     rows: int
-    hours: tuple[str, ...]
-    last_at: str | None
     id: str
 
     @property
@@ -52,17 +52,24 @@ def read(documents: Documents) -> tuple[Extracted, ...]:
     return _lines(document)
 
 
-def note(documents: Documents, table: ArchiveTable, extraction: Extraction, id_: str) -> None:
+def note(services: Services, table: ArchiveTable, extraction: Extraction, id_: str) -> None:
     """Write a table into the ledger. A repeat writes the same."""
     line = Extracted(
-        table=table.name,
-        first=table.first,
-        last=table.last,
-        rows=extraction.rows,
-        hours=tuple(map(iso, extraction.hours)),
-        last_at=None if extraction.last_at is None else iso(extraction.last_at),
-        id=id_,
+        table=table.name, first=table.first, last=table.last, rows=extraction.rows, id=id_
     )
+    row = {
+        "table_name": line.table,
+        "extraction_version": EXTRACTION_VERSION,
+        "first_day": line.first.isoformat(),
+        "last_day": line.last.isoformat(),
+        "rows": line.rows,
+        "extracted_at": services.now(),
+        "run": id_,
+    }
+    batch = pa.RecordBatch.from_pylist([row], arrow_schema(EXTRACTIONS))
+    unit = f"{line.table}-v{EXTRACTION_VERSION}"
+    # Before the document, which says that nothing is left to do.
+    services.warehouse.replace(Dataset.EXTRACTIONS, unit, [batch], {})
 
     def add(transaction: Transaction) -> None:
         lines: Mapping[str, Extracted] = {
@@ -70,21 +77,7 @@ def note(documents: Documents, table: ArchiveTable, extraction: Extraction, id_:
         }
         transaction.write(_stored({**lines, line.table: line}))
 
-    documents.transact(add)
-
-
-def about(lines: Sequence[Extracted], days: Sequence[date]) -> dict[str, Json]:
-    """What ``coverage.captured`` wants to know of events gathered from these days."""
-    within = [line for line in lines if line.last >= days[0] and line.first <= days[-1]]
-    begin, end = iso(day_start(days[0])), iso(day_start(days[-1] + DAY))
-    hours: list[Json] = [*sorted({h for line in within for h in line.hours if begin <= h < end})]
-    return {
-        "claims": [begin, end],
-        "hours": hours,
-        "last_at": max((line.last_at for line in within if line.last_at), default=None),
-        "broken": {},
-        "before_2015": 0,
-    }
+    services.documents.transact(add)
 
 
 def _lines(document: Document | None) -> tuple[Extracted, ...]:

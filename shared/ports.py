@@ -338,9 +338,9 @@ class Archive(Protocol):
         """Put the slim events of some repositories and days in place of a unit of EVENTS.
 
         They are read from the store of extracted days, or, where ``table`` is given, from that
-        archive table itself: then ``claims``, ``hours``, ``last_at``, ``broken`` and
-        ``before_2015``, which ``shared.coverage.captured`` reads, are added to ``about`` as they
-        are for all repositories in that table. Raises RetryLater like ``extract``.
+        archive table itself. To ``about`` are added ``claims``, ``hours``, ``last_at``, ``broken``
+        and ``before_2015``, which ``shared.coverage.captured`` reads, as they are for all
+        repositories in those days. Raises RetryLater like ``extract``.
         """
         ...
 

@@ -28,6 +28,8 @@ class Dataset(StrEnum):
     """Counts and score of each contributor in a repository and window. Unit: one repository."""
     COSTS = "costs"
     """What each run of a statement was billed. Unit: one day."""
+    EXTRACTIONS = "extractions"
+    """Which tables of the public archive were read whole. Unit: one table and version."""
 
 
 EVENTS: Columns = {field.name: field.type for field in FIELDS}
@@ -88,11 +90,22 @@ COSTS: Columns = {
     "micro_usd": "INT64",  # millionths of a dollar
 }
 
+EXTRACTIONS: Columns = {
+    "table_name": "STRING",
+    "extraction_version": "INT64",
+    "first_day": "STRING",  # YYYY-MM-DD
+    "last_day": "STRING",
+    "rows": "INT64",  # slim events
+    "extracted_at": "TIMESTAMP",
+    "run": "STRING",  # the id by which its cost is found
+}
+
 COLUMNS: Mapping[Dataset, Columns] = {
     Dataset.EVENTS: EVENTS,
     Dataset.CONTRIBUTIONS: CONTRIBUTIONS,
     Dataset.STANDINGS: STANDINGS,
     Dataset.COSTS: COSTS,
+    Dataset.EXTRACTIONS: EXTRACTIONS,
 }
 
 _ARROW: Mapping[str, pa.DataType] = {

@@ -1,7 +1,7 @@
 """BigQuery's tables: from here come Terraform's schemas and what tests create.
 
-The order of columns is that of ``shared.tables``, what the warehouse adds stands last. All but
-the ledgers' are nullable, so that a statement's rows can be appended as they are.
+The order of columns is that of ``shared.tables``, what the warehouse adds stands last. All are
+nullable, so that a statement's rows can be appended as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.tables import CONTRIBUTIONS, EVENTS, STANDINGS, Columns, Dataset
+from shared.tables import (
+    CONTRIBUTIONS,
+    COSTS,
+    EVENTS,
+    EXTRACTIONS,
+    STANDINGS,
+    Columns,
+    Dataset,
+)
 
 REVISION = "unit_revision"
 """The column that says which writing of a unit a row belongs to."""
@@ -19,8 +27,6 @@ SOURCE_DAY = "source_day"
 """The column that says of which day's archive table a row is."""
 
 ARCHIVE_EVENTS = "archive_events"
-COST_LEDGER = "cost_ledger"
-EXTRACTIONS = "extractions"
 
 Column = Mapping[str, str]
 
@@ -61,45 +67,16 @@ def _table(
     *,
     partition_by: str | None = None,
     cluster_by: Sequence[str] = (),
-    required: Sequence[str] = (),
 ) -> TableDefinition:
-    schema = tuple(_column(column, type_, column in required) for column, type_ in columns.items())
+    schema = tuple(_column(column, type_) for column, type_ in columns.items())
     return TableDefinition(name, description, schema, partition_by, tuple(cluster_by), columns)
 
 
-def _column(name: str, type_: str, required: bool) -> Column:
-    if type_.startswith("ARRAY<"):
-        return {"name": name, "type": type_[6:-1], "mode": "REPEATED"}
-    return {"name": name, "type": type_, "mode": "REQUIRED" if required else "NULLABLE"}
+def _column(name: str, type_: str) -> Column:
+    return {"name": name, "type": type_, "mode": "NULLABLE"}
 
 
 _UNITS: Columns = {REVISION: "STRING"}
-
-_COST_LEDGER: Columns = {
-    "id": "STRING",
-    "statement": "STRING",
-    "started_at": "TIMESTAMP",
-    "duration_ms": "INT64",
-    "rows": "INT64",
-    "bytes_processed": "INT64",
-    "bytes_billed": "INT64",
-    "slot_ms": "INT64",
-    "cache_hit": "BOOL",
-    "job": "STRING",
-    "repositories": "ARRAY<STRING>",
-    "micro_usd": "INT64",
-}
-
-_EXTRACTIONS: Columns = {
-    "table_name": "STRING",
-    "extraction_version": "INT64",
-    "first_day": "DATE",
-    "last_day": "DATE",
-    "rows": "INT64",
-    "bytes_billed": "INT64",
-    "extracted_at": "TIMESTAMP",
-    "id": "STRING",
-}
 
 TABLES: Mapping[str, TableDefinition] = {
     table.name: table
@@ -132,17 +109,15 @@ TABLES: Mapping[str, TableDefinition] = {
             cluster_by=("repo_id", "actor_id"),
         ),
         _table(
-            COST_LEDGER,
-            "What every query cost, and for whom it ran.",
-            _COST_LEDGER,
+            Dataset.COSTS.value,
+            "What every query cost, and for whom it ran. Only revisions in the manifest count.",
+            {**COSTS, **_UNITS},
             partition_by="started_at",
-            required=("id", "statement", "started_at"),
         ),
         _table(
-            EXTRACTIONS,
+            Dataset.EXTRACTIONS.value,
             "Which tables of the public archive were read, and by which version.",
-            _EXTRACTIONS,
-            required=("table_name", "extraction_version", "extracted_at"),
+            {**EXTRACTIONS, **_UNITS},
         ),
     )
 }

@@ -100,8 +100,8 @@ class ArchiveBench:
         else:
             if self._bill(allowance, "read_archive", table.size_bytes):
                 self.scanned.append(table.name)
-            about = {**about, **_measured(rows, first, last)}
-        return self._warehouse.replace(Dataset.EVENTS, unit, _of(rows, of).to_batches(), about)
+        noted = {**about, **_measured(rows, first, last)}
+        return self._warehouse.replace(Dataset.EVENTS, unit, _of(rows, of).to_batches(), noted)
 
     def _between(self, first: date, last: date) -> pa.Table:
         times = self._rows["created_at"]
