@@ -22,7 +22,7 @@ locals {
   # Secrets that have a value, so that a function can start with them.
   usable_secrets = [
     for name, secret in local.secrets : name
-    if secret.generated || (name == "GITHUB_TOKEN" && var.use_github_token)
+    if secret.generated
   ]
 
   has_edge     = var.domain != ""

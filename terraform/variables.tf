@@ -107,14 +107,8 @@ variable "log_level" {
   }
 }
 
-variable "use_github_token" {
-  description = "Whether functions get the secret leaderboard-github-token. Add a version to it first."
-  type        = bool
-  default     = false
-}
-
 variable "secrets_generation" {
-  description = "Raise it to generate the generated secrets anew. New e-mail pseudonyms do not match old ones."
+  description = "Raise it to generate the generated secrets anew."
   type        = number
   default     = 1
 

@@ -6,8 +6,8 @@
 #
 # DRY_RUN=1 only prints what a first run would do, DRY_RUN=update what a repeat would.
 #
-# Settings: REGION, BIGQUERY_LOCATION, FIRESTORE_LOCATION, PUBLIC=0 to close the API, GITHUB_TOKEN=1 if
-# the secret leaderboard-github-token has a version, BUDGET_DAILY_USD, BUDGET_MONTHLY_USD.
+# Settings: REGION, BIGQUERY_LOCATION, FIRESTORE_LOCATION, PUBLIC=0 to close the API,
+# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD.
 # Alerts, dashboard, billing alert, load balancer and build triggers are Terraform's alone.
 set -euo pipefail
 # shellcheck source=infra/gcloud/common.sh
@@ -166,7 +166,6 @@ variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
 while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets; do
   given=()
   for secret in ${secrets//,/ }; do
-    [[ $secret == GITHUB_TOKEN && ${GITHUB_TOKEN:-} != 1 ]] && continue
     given+=("$secret=${SECRET_IDS[$secret]}:latest")
   done
   with=(--clear-secrets)

@@ -12,7 +12,7 @@ import pytest
 from infra.gcp import bigquery_texts as texts
 from infra.gcp.bigquery_names import Place, archive_dataset, archive_table, job_id, label
 from infra.gcp.bigquery_parameters import _OWN
-from infra.gcp.table_definitions import ARCHIVE_EVENTS, COST_LEDGER, EXTRACTIONS, TABLES
+from infra.gcp.table_definitions import ARCHIVE_EVENTS, TABLES
 from infra.local.dialect import tables_of
 from shared.errors import Rejected
 from shared.parameter_types import PARAMETERS
@@ -129,7 +129,7 @@ def test_the_types_of_parameters_are_those_that_the_statements_take() -> None:
 
 
 def test_tables_have_the_columns_of_the_datasets_and_what_the_warehouse_adds() -> None:
-    assert set(TABLES) == {*Dataset, ARCHIVE_EVENTS, COST_LEDGER, EXTRACTIONS}
+    assert set(TABLES) == {*Dataset, ARCHIVE_EVENTS}
     for dataset in Dataset:
         assert list(TABLES[dataset].columns.items()) == list(UNIT_ROWS[dataset].items())
     assert TABLES[ARCHIVE_EVENTS].columns == {**EVENTS, "source_day": "DATE"}
@@ -142,11 +142,9 @@ def test_tables_are_partitioned_and_clustered_by_columns_they_have() -> None:
         if table.partition_by:
             assert table.columns[table.partition_by] in {"DATE", "TIMESTAMP"}
         for column in table.schema:
-            assert column["mode"] in {"NULLABLE", "REQUIRED", "REPEATED"}
+            assert column["mode"] == "NULLABLE"
     for name in (ARCHIVE_EVENTS, Dataset.EVENTS):
         assert TABLES[name].cluster_by == ("repo_id", "actor_id")
-    (repositories,) = [c for c in TABLES[COST_LEDGER].schema if c["name"] == "repositories"]
-    assert repositories == {"name": "repositories", "type": "STRING", "mode": "REPEATED"}
 
 
 # --- nothing of a caller's becomes text -------------------------------------------------------

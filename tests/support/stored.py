@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("shared", "functions", "infra")
 
 _PATH = re.compile(r"([a-z][a-z_]+)/")
-_NOT_DOCUMENTS = {"application", "text", "image", "owner", "pallets"}
-"""What stands before a slash elsewhere: media types and examples."""
+_NOT_DOCUMENTS = {"application", "text", "image", "owner", "pallets", "projects", "tasks", "topics"}
+"""What stands before a slash elsewhere: media types, names of resources, examples."""
 
-_OUTSIDE = ("infra/sample", "infra/local", "functions/dashboard", "infra/gcp")
+_OUTSIDE = ("infra/sample", "infra/local", "functions/dashboard")
 """Texts with slashes that are no documents: invented payloads, HTTP and resource names."""
 
 

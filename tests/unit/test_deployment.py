@@ -19,7 +19,7 @@ from infra.local.schedules import SCHEDULES
 from infra.local.tasks import QUEUES
 from shared.jobs import FUNCTIONS
 from shared.settings import Settings
-from tests.support.deployment import AWAITED_EVENTS, AWAITED_FUNCTIONS, AWAITED_SETTINGS, load
+from tests.support.deployment import load
 from tests.support.reach import ROOT, needs
 from tests.support.stored import collections, queries, texts
 from tests.support.terraform_files import parsed
@@ -44,14 +44,7 @@ def exports() -> set[str]:
 
 
 def test_every_exported_function_is_deployed_and_nothing_else() -> None:
-    assert TABLE["functions"].keys() - AWAITED_FUNCTIONS == exports()
-
-
-def test_nothing_is_awaited_that_has_arrived() -> None:
-    """Then take it off the lists in tests/support/deployment.py."""
-    assert not exports() & AWAITED_FUNCTIONS
-    assert not {name.upper() for name in Settings.model_fields} & AWAITED_SETTINGS
-    assert not texts("shared", "functions") & AWAITED_EVENTS
+    assert TABLE["functions"].keys() == exports()
 
 
 def test_every_function_has_its_account_and_a_trigger() -> None:
@@ -72,7 +65,7 @@ def test_every_function_has_its_account_and_a_trigger() -> None:
 
 def test_functions_are_told_settings_that_exist() -> None:
     told = TERRAFORM.locals["environment"].keys()
-    known = {name.upper() for name in Settings.model_fields} | AWAITED_SETTINGS
+    known = {name.upper() for name in Settings.model_fields}
     assert told <= known
     assert TABLE["secrets"].keys() <= known
     assert {"BACKEND", "GOOGLE_CLOUD_PROJECT", "TASKS_SERVICE_ACCOUNT"} <= told
@@ -89,6 +82,7 @@ BEYOND: dict[tuple[str, str], str] = {
     ("scrape_repository", "runs_of_others"): "attaches to a scan that another job began",
     ("recalculate_board", "runs_of_others"): "attaches to a run of its dead predecessor",
     ("sweep_jobs", "statements"): "settles what a dead worker reserved",
+    ("report_budget", "runs_of_others"): "reads what all runs were billed (INFORMATION_SCHEMA)",
     ("sweep_jobs", "runs_of_others"): "asks BigQuery what the dead worker's run was billed",
 }
 """Grants beyond what the calls of ports show, and why."""
@@ -372,7 +366,7 @@ def test_metrics_count_what_the_code_logs() -> None:
     latency = TERRAFORM.resources["google_logging_metric", "latency"].attributes
     events = counted | set(re.findall(r'jsonPayload\.event=\W*"(\w+)', str(latency["filter"])))
     assert "request_answered" in events
-    assert events - AWAITED_EVENTS <= texts("shared", "functions")
+    assert events <= texts("shared", "functions")
     fields = set(re.findall(r"jsonPayload\.(\w+)", TERRAFORM.text())) - {"event"}
     for field in fields:
         pattern = re.compile(rf"\b{field}=")
