@@ -3,104 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared import job_steps, jobs, repositories, staleness
+from shared import job_steps, repositories, staleness
 from shared.boards import repository_board
 from shared.budget import Budget
-from shared.context import SYSTEM, Services
-from shared.jobs import Job, RepositoryStatus, Stage, State
-from shared.metering import MeteredWarehouse
+from shared.context import SYSTEM
+from shared.jobs import RepositoryStatus, Stage, State
 from shared.models import RepositoryName
 from shared.ports import Query
-from tests.support.archive_bench import DAY_BYTES, ArchiveBench, BenchWarehouse, rows_of
-from tests.support.by_hand import HandQueue, by_hand, deliver, deliver_all
-from tests.support.lines import ANA, ENGINE, WHEELS, Line, Repo, day, push
-from tests.support.manual_clock import ManualClock
+from tests.support.archive_bench import DAY_BYTES
+from tests.support.by_hand import by_hand, deliver_all
+from tests.support.capture_place import (
+    DAYS,
+    EVERY_DAY,
+    LAST,
+    LONG,
+    BenchPlace,
+    Place,
+    many,
+    place_of,
+)
+from tests.support.lines import ANA, ENGINE, WHEELS, Repo, day, push
 from tests.support.scenario import LINES, ingest, open_services, receipts
-
-FIRST, LAST = date(2025, 3, 1), date(2025, 3, 19)
-DAYS = (LAST - FIRST).days + 1
-EVERY_DAY = [f"day.202503{number:02d}" for number in range(1, 20)]
-PRICE = "6.25"
-
-
-@dataclass
-class Place:
-    """Services whose archive is a bench, and the clock that they follow."""
-
-    services: Services
-    queue: HandQueue
-    bench: ArchiveBench
-    clock: ManualClock
-
-    def register(self, *names: str) -> None:
-        for name in names:
-            repositories.register(self.services, RepositoryName.parse(name), SYSTEM)
-
-    def work(self) -> None:
-        """Deliver what is due, then what gets due by waiting a little, several times."""
-        for _ in range(40):
-            deliver_all(self.services, self.queue)
-            self.clock.advance(timedelta(seconds=10))
-            if not self.queue.postponed:
-                break
-
-    def capture(self) -> None:
-        """Deliver what reads the archive, and leave the rest."""
-        while due := [h for h in self.queue.take() if h.data.get("stage") == "capture"]:
-            for handed in due:
-                assert deliver(self.services, handed)
-            self.clock.advance(timedelta(seconds=10))
-
-    def jobs(self) -> list[Job]:
-        page = self.services.documents.query(Query("jobs", limit=1000))
-        return [jobs.read(document) for document in page.documents]
-
-    def status(self, name: str) -> RepositoryStatus:
-        return repositories.get(self.services, RepositoryName.parse(name)).status
-
-
-LONG: Mapping[str, Any] = {
-    "history_days": 500,
-    "budget_daily_usd": "1000",
-    "budget_monthly_usd": "1000",
-}
-"""Settings under which everything is read."""
-
-
-def place_of(
-    folder: Path, lines: Sequence[Line] = LINES, first: date = FIRST, **settings: object
-) -> Place:
-    clock = ManualClock()
-    chosen = {"price_per_tib_usd": PRICE, "history_days": DAYS, **settings}
-    services, queue = by_hand(open_services(folder / "data", clock, **chosen))
-    inner = services.warehouse
-    assert isinstance(inner, MeteredWarehouse)
-    bench = ArchiveBench(rows_of(lines, folder, clock()), first, LAST, inner.inner)
-    warehouse = BenchWarehouse(inner.inner, services.budget, bench)
-    return Place(replace(services, archive=bench, warehouse=warehouse), queue, bench, clock)
 
 
 def on_board(place: Place, repo: Repo) -> int:
     """How many are on a repository's board."""
     return place.services.boards.head(repository_board(repo.id), "all").total
-
-
-def many(count: int) -> tuple[list[str], list[Line]]:
-    """Repositories, and a push to each."""
-    repos = [Repo(5000 + n, f"many/r{n}") for n in range(count)]
-    lines = [
-        push(9000 + n, day(2 + n % 15), ANA, push_id=70_000 + n, distinct_size=1, repo=repo)
-        for n, repo in enumerate(repos)
-    ]
-    return [repo.name for repo in repos], lines
 
 
 def test_the_boards_are_those_of_the_same_hours_as_files(tmp_path: Path) -> None:
@@ -253,7 +189,7 @@ class _MortalPort:
         return lambda *given, **named: self._life.call(lambda: found(*given, **named))
 
 
-def lived(folder: Path, at: int = 0, *, after: bool = False) -> tuple[Place, int]:
+def lived(folder: Path, at: int = 0, *, after: bool = False) -> tuple[BenchPlace, int]:
     """A first scrape whose worker dies once. Gives the calls that it made."""
     line = push(1, day(18), ANA, push_id=1, distinct_size=1, repo=WHEELS)
     place = place_of(folder, [line], history_days=3)
@@ -293,7 +229,7 @@ def test_a_worker_killed_at_any_call_pays_nothing_twice_and_leaves_nothing_reser
             assert booked(place) == books
 
 
-def booked(place: Place) -> tuple[int, int]:
+def booked(place: BenchPlace) -> tuple[int, int]:
     """The bytes that the budget has as billed, and the micro-dollars that are still reserved."""
     day = f"budget_days/{place.clock():%Y-%m-%d}"
     (document,) = place.services.documents.get(day)
