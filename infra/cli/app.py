@@ -45,6 +45,11 @@ COMMAND = _command()
 
 _MISSING = "There is no data in {}. Begin with `make run`, or set DATA_DIR to where the data is."
 
+_ONLY_HERE = (
+    "{} is for this machine. On Google Cloud the deployed functions serve, and read the public "
+    "archive: see docs/deployment.md. Set BACKEND=local to work here."
+)
+
 log = structlog.get_logger()
 
 
@@ -91,12 +96,17 @@ class App:
 
 
 def command(
-    group: click.Group, name: str, *, makes_data: bool = False, needs_data: bool = True
+    group: click.Group,
+    name: str,
+    *,
+    makes_data: bool = False,
+    needs_data: bool = True,
+    only_here: bool = False,
 ) -> Callable[[Command], click.Command]:
     """Register a command that gets an App first. Its docstring is its help.
 
     ``makes_data`` says that it may be the first on a data directory, ``needs_data`` False that it
-    works without one.
+    works without one, ``only_here`` that it is for the embedded backend.
     """
 
     def register(function: Command) -> click.Command:
@@ -111,9 +121,13 @@ def command(
             *, as_json: bool, data_dir: str | None, host: str | None, port: int | None, **rest: Any
         ) -> None:
             overrides = {"DATA_DIR": data_dir, "HOST": host, "PORT": port}
+            with _failing_clearly():
+                settings = _settings(overrides)
+                if only_here and settings.backend != "local":
+                    raise Rejected(_ONLY_HERE.format(name))
             with (
                 _failing_clearly(),
-                _opened(as_json, overrides, makes_data=makes_data, needs_data=needs_data) as app,
+                _opened(settings, as_json, makes_data=makes_data, needs_data=needs_data) as app,
             ):
                 function(app, **rest)
 
@@ -124,10 +138,9 @@ def command(
 
 @contextmanager
 def _opened(
-    as_json: bool, overrides: dict[str, Any], *, makes_data: bool, needs_data: bool
+    settings: Settings, as_json: bool, *, makes_data: bool, needs_data: bool
 ) -> Iterator[App]:
-    settings = _settings(overrides)
-    if makes_data:
+    if makes_data and settings.backend == "local":
         make_data_folder(settings.data_dir)
     elif needs_data and settings.backend == "local" and not settings.data_dir.is_dir():
         raise Rejected(_MISSING.format(settings.data_dir))

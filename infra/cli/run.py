@@ -56,7 +56,7 @@ class _Facts:
 def add_to(group: click.Group) -> None:
     """Add the commands of this file."""
 
-    @command(group, "run", makes_data=True)
+    @command(group, "run", makes_data=True, only_here=True)
     @click.option(
         "--archive",
         envvar="ARCHIVE",

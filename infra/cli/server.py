@@ -62,7 +62,9 @@ def find_server(settings: Settings) -> Note | None:
 
 
 def is_served(settings: Settings) -> bool:
-    """True while a server has this data directory, answering or not."""
+    """True while a server has this data directory, answering or not; always on Google Cloud."""
+    if settings.backend != "local":
+        return True
     lock = _lock_file(settings)
     if not lock.exists():
         return False

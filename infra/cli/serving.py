@@ -13,7 +13,7 @@ from infra.cli.server import ended_by_signals, started_server, wait_for_the_end
 def add_to(group: click.Group) -> None:
     """Add the commands of this file."""
 
-    @command(group, "serve", makes_data=True)
+    @command(group, "serve", makes_data=True, only_here=True)
     def serve(app: App) -> None:
         """Serve the API and the dashboard, and do what is asked for, until Ctrl-C."""
         with ended_by_signals(), started_server(app) as server:

@@ -40,7 +40,7 @@ def finish(app: App, asked: Sequence[Job]) -> None:
 
 
 def _add_ingest(group: click.Group) -> None:
-    @command(group, "ingest", makes_data=True)
+    @command(group, "ingest", makes_data=True, only_here=True)
     @click.argument("spec")
     def ingest(app: App, spec: str) -> None:
         """Read archive files: a path, a pattern, a directory, or dates such as 2025-03-20-9.

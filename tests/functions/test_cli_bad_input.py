@@ -160,8 +160,14 @@ def test_a_wrong_setting_is_named_by_its_variable(
     assert f"{variable}='{value}'" in refusal(command(data, name, **{variable: value}))
 
 
-def test_the_cloud_is_not_there_yet_and_says_what_is(data: Path) -> None:
-    assert "Set BACKEND=local" in refusal(command(data, "board", BACKEND="gcp"))
+@pytest.mark.parametrize("name", ["run", "serve", "ingest"])
+def test_what_is_for_this_machine_says_so_on_google_cloud(data: Path, name: str) -> None:
+    arguments = ["events.json.gz"] if name == "ingest" else []
+    assert "Set BACKEND=local" in refusal(command(data, name, *arguments, BACKEND="gcp"))
+
+
+def test_google_cloud_without_a_project_names_the_setting(data: Path) -> None:
+    assert "needs GOOGLE_CLOUD_PROJECT" in refusal(command(data, "board", BACKEND="gcp"))
 
 
 @pytest.mark.parametrize("name", ["run", "serve"])

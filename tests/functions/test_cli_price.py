@@ -24,7 +24,7 @@ def test_the_docs_show_what_the_command_says(tmp_path: Path) -> None:
         assert [cells[1], cells[3]] == [
             f"{row[way]['bytes'] / 2**40:,.2f}" for way in ("plain", "here")
         ]
-    assert f"costs {told['storage_usd_a_month']} USD a month" in text
+    assert f"costs {told['meta']['storage_usd_a_month']} USD a month" in text
 
 
 def test_it_takes_how_many_repositories_and_days(tmp_path: Path) -> None:

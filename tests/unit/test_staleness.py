@@ -30,6 +30,7 @@ def repository(
     return Repository(
         key=f"octo~{name}",
         name=f"octo/{name}",
+        number=1,
         status=status if days is not None else RepositoryStatus.PENDING,
         registered_at=iso(NOW - registered * DAY),
         registered_by="test",
