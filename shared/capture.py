@@ -57,7 +57,7 @@ def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]
     if services.archive is None or not _lacking(services, repository, days):
         return Stage.SCRAPE, {}
     plan = _slice(_Capture(services, services.archive, job), services.settings.archive_scope)
-    if plan.more:
+    if plan.now:
         return Stage.CAPTURE, {}
     if plan.waiting and _is_unseen(services, repository, days):
         until = services.budget.room().renews_at
@@ -76,10 +76,11 @@ def _is_unseen(services: Services, repository: Repository, days: Sequence[date])
 
 
 def _slice(archive: _Capture, scope: str) -> Plan:
+    """What a step does: tables as long as there are any to read, and then, at once, the rest."""
     if scope == "registered":
         return archive.read()
     plan = archive.extract()
-    return plan if plan.more else archive.gather(plan)
+    return plan if plan.now else archive.gather(plan)
 
 
 def wanted(services: Services, everyone: Sequence[Repository]) -> tuple[date, ...]:
@@ -212,7 +213,10 @@ class _Capture:
         return planning.plan(self._days, read, tables, cost, room, TABLES_AT_ONCE)
 
     def _carry_out(self, plan: Plan, work: Callable[[Purchase], None]) -> Plan:
-        """Work on the tables side by side. If the budget was used up meanwhile, the rest waits."""
+        """Work on the tables side by side. Gives the plan with those that were read.
+
+        If somebody else has used up the budget meanwhile, the others wait.
+        """
         if not plan.now:
             return plan
         job_steps.report(
@@ -224,13 +228,15 @@ class _Capture:
         )
         with ThreadPoolExecutor(len(plan.now)) as pool:
             running = [pool.submit(copy_context().run, work, one) for one in plan.now]
-        for one in running:
+        read: list[Purchase] = []
+        for purchase, one in zip(plan.now, running, strict=True):
             try:
                 one.result()
             except BudgetWaits as error:
-                log.info("archive_waits", reason=error.message)
-                plan = replace(plan, more=False)
-        return plan
+                log.info("archive_waits", table=purchase.table.name, reason=error.message)
+            else:
+                read.append(purchase)
+        return replace(plan, now=tuple(read))
 
     def _run(
         self,

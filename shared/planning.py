@@ -48,16 +48,14 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is read now, newest first, and the days that wait.
+    """What is read now, newest first, and the days that wait: for the next slice, or the budget.
 
-    ``more`` says that some of ``waiting`` could be read right after ``now``; else it waits until
-    the budget is renewed. ``missing`` are wanted days without a table: holes of the archive itself.
+    ``missing`` are wanted days without a table: holes of the archive itself.
     """
 
     now: tuple[Purchase, ...]
     waiting: tuple[date, ...]
     missing: tuple[date, ...]
-    more: bool
 
     @property
     def bytes_now(self) -> int:
@@ -130,7 +128,6 @@ def plan(
         now=tuple(purchases),
         waiting=tuple(sorted(had - chosen, reverse=True)),
         missing=tuple(sorted(left - had)),
-        more=fits and bool(queue),
     )
 
 

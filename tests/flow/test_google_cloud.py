@@ -39,7 +39,7 @@ from tests.support.scenario import head, open_services
 
 LOCATION = "us-central1"
 FILES = {
-    "day.20150101": ("gha-2015-01-01-0", "gha-2015-01-01-1"),
+    "day.20150101": ("gha-2015-01-01-0",),
     "day.20160707": ("gha-2016-07-07-first2000-pinot-parquet",),
     "day.20210721": ("gha-2021-07-21-sample800-pinot",),
 }
