@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,11 +9,11 @@ import click
 
 from infra.cli.app import CALLER, App, command
 from infra.cli.server import Occupied, drain, ended_by_signals, is_served, started_server
+from infra.cli.waiting import pause
 from shared import pipeline_runs, retention
 from shared.pipeline_runs import PipelineRun, PipelineState
 
 _BY_HAND = "manual"
-_LOOK_EVERY = 0.1
 _LONGEST_DRAIN = timedelta(minutes=1)
 
 
@@ -91,5 +90,5 @@ def _follow(app: App, run_id: str, *, still: Callable[[], bool]) -> PipelineRun 
     while not (run := pipeline_runs.get(app.services, run_id)).ended:
         if not still():
             return None
-        time.sleep(_LOOK_EVERY)
+        pause(app)
     return run

@@ -13,7 +13,6 @@ from infra.cli.server import Occupied, drain, ended_by_signals, is_served, start
 from shared import jobs
 from shared.jobs import Job, State
 
-_LOOK_EVERY = 0.1
 _LONGEST_DRAIN = timedelta(minutes=30)
 _STYLES = {State.COMPLETED: "green", State.FAILED: "red", State.CANCELLED: "yellow"}
 
@@ -50,7 +49,12 @@ def follow(
                 return found
             if not still():
                 return None
-            time.sleep(_LOOK_EVERY)
+            pause(app)
+
+
+def pause(app: App) -> None:
+    """Wait before looking again. On Google Cloud each look is billed."""
+    time.sleep(0.1 if app.settings.backend == "local" else 2.0)
 
 
 def bars(app: App) -> Progress:
