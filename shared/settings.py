@@ -86,6 +86,36 @@ class Settings(BaseModel):
         default=2, ge=0, le=240, description="how long after a day's end its table is complete"
     )
 
+    github_access: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto: with a token GitHub's API is a source, without one it is asked about "
+        "repositories only (on gcp), or not at all (local); off: never asked",
+    )
+    github_token: str | None = Field(
+        default=None, min_length=20, repr=False, description="token for GitHub's API"
+    )
+    github_app_id: str | None = Field(
+        default=None, description="GitHub App whose installation is used in place of a token"
+    )
+    github_app_installation: int | None = Field(default=None, ge=1, description="its installation")
+    github_app_private_key: str | None = Field(
+        default=None, repr=False, description="its private key, PEM"
+    )
+    github_api_url: str = Field(
+        default="https://api.github.com", description="address of GitHub's API"
+    )
+    source: Literal["measured", "archive", "github"] = Field(
+        default="measured",
+        description="measured: per repository, kind and month GitHub counts where the archive saw "
+        "less than 99 %; the others: always that one",
+    )
+    mail_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        repr=False,
+        description="what e-mail addresses are hashed with; made and kept by itself where unset",
+    )
+
     webhook_secret: str | None = Field(
         default=None,
         min_length=16,

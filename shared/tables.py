@@ -22,6 +22,8 @@ class Dataset(StrEnum):
 
     EVENTS = "events"
     """Slim archive events. Unit: one source file or table."""
+    GITHUB_EVENTS = "github_events"
+    """What GitHub's API told of registered repositories. Unit: what one step read."""
     CONTRIBUTIONS = "contributions"
     """Credited contributions of registered repositories. Unit: one repository."""
     STANDINGS = "standings"
@@ -33,6 +35,21 @@ class Dataset(StrEnum):
 
 
 EVENTS: Columns = {field.name: field.type for field in FIELDS}
+
+GITHUB_EVENTS: Columns = {
+    **EVENTS,
+    "observed_at": "TIMESTAMP",  # when GitHub said so: of two rows of an event the later one holds
+    "parents": "INT64",  # of a commit; two or more make it a merge
+    "author_mail": "STRING",  # HMAC of the address of a commit's author
+    "co_authors": "STRING",  # a JSON list of {id, login, type, mail}, mail as HMAC
+    "assignees": "STRING",  # of a pull request: a JSON list of {id, login, type}
+}
+"""Slim events as the archive's, made from GitHub's answers, and what only those tell.
+
+``event_id`` is made from what the event is about (``pull-7-opened``, ``commit-<sha>``), so the same
+event read again has the same. A commit is an event of its own type, ``Commit``. ``actor_id`` and
+``author_id`` are null for deleted accounts, and for commits whose address belongs to none.
+"""
 
 CONTRIBUTIONS: Columns = {
     "repo_id": "INT64",
@@ -102,6 +119,7 @@ EXTRACTIONS: Columns = {
 
 COLUMNS: Mapping[Dataset, Columns] = {
     Dataset.EVENTS: EVENTS,
+    Dataset.GITHUB_EVENTS: GITHUB_EVENTS,
     Dataset.CONTRIBUTIONS: CONTRIBUTIONS,
     Dataset.STANDINGS: STANDINGS,
     Dataset.COSTS: COSTS,
