@@ -3,6 +3,7 @@
 from functions.api import api
 from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
+from functions.enrich import batch_enrich_top_contributors, enrich_contributor
 from functions.maintenance import apply_retention, sweep_jobs
 from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
@@ -16,6 +17,8 @@ from functions.scrape import scrape_repository
 __all__ = [
     "api",
     "apply_retention",
+    "batch_enrich_top_contributors",
+    "enrich_contributor",
     "recalculate_board",
     "recalculate_everything",
     "recalculate_global_leaderboard",

@@ -6,7 +6,7 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import costs, job_steps, pipeline, retention
+from shared import costs, enrichment_steps, job_steps, pipeline, retention
 from shared.context import Services
 from shared.ports import Task
 from shared.retention import Slice
@@ -52,3 +52,4 @@ def sweep(services: Services) -> None:
     job_steps.sweep(services)
     pipeline.sweep(services)
     costs.sweep(services)
+    enrichment_steps.sweep(services)

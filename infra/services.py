@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
 from infra.outward import HttpOutward
+from infra.profile_lookups import lookups
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -57,6 +58,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         now=clock,
         new_id=new_id,
         jitter=random.random,
+        lookups=lookups(settings),
     )
 
 

@@ -10,6 +10,8 @@ from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.calls import Callers, Outward
+from shared.github import GitHub
+from shared.lookups import ProfileLookup
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
@@ -19,7 +21,8 @@ from shared.settings import Settings
 class Services:
     """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
 
-    ``archive`` is None where files are ingested instead. ``now`` gives aware UTC; ``new_id`` a
+    ``archive`` is None where files are ingested instead, ``github`` where GitHub's API is not
+    asked. ``lookups`` are asked about profiles besides. ``now`` gives aware UTC; ``new_id`` a
     unique lower-case id that sorts by time; ``jitter`` a number in [0, 1).
     """
 
@@ -38,6 +41,8 @@ class Services:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]
+    github: GitHub | None = None
+    lookups: tuple[ProfileLookup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

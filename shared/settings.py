@@ -116,6 +116,16 @@ class Settings(BaseModel):
         description="what e-mail addresses are hashed with; made and kept by itself where unset",
     )
 
+    enrich_after_days: int = Field(
+        default=30, ge=1, le=3650, description="age from which on a profile is read again"
+    )
+    enrich_top: int = Field(
+        default=100, ge=1, le=1000, description="humans of each board whose profiles are read"
+    )
+    enrich_lookups: tuple[Literal["webfinger"], ...] = Field(
+        default=(), description="what is asked about profiles besides GitHub"
+    )
+
     webhook_secret: str | None = Field(
         default=None,
         min_length=16,

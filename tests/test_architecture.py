@@ -192,6 +192,7 @@ def test_the_schedules_are_those_that_are_deployed() -> None:
         "report-budget": "report_budget",
         "run-pipeline": "run_pipeline",
         "recalculate-everything": "recalculate_everything",
+        "enrich-top-contributors": "batch_enrich_top_contributors",
         "apply-retention": "apply_retention",
     }
 

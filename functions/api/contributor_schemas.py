@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from functions.api.board_schemas import BoardRow, Movement
+from functions.api.enrichment_schemas import Profile
 from functions.api.schemas import Envelope, Links, Percent, Score, Shape, Time, points
 from shared.coverage import Coverage
 from shared.explain import EventLine, Excluded, Explanation, RepositoryExplained
@@ -42,9 +43,10 @@ class RepositoryStanding(Shape):
 
 
 class Contributor(Shape):
-    """Everything that published boards say of somebody."""
+    """Everything that published boards say of somebody, and the profile, null if never asked for."""
 
     identity: Identity
+    profile: Profile | None
     standings: list[WindowStanding]
     repositories: list[RepositoryStanding]
 

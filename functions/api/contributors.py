@@ -18,11 +18,12 @@ from functions.api.contributor_schemas import (
     WindowStanding,
     explained,
 )
+from functions.api.enrichment_schemas import profile
 from functions.api.links import here
 from functions.api.parameters import ContributorQuery, ExplainQuery
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import two_places
-from shared import repositories, rule_sets
+from shared import enrichment, repositories, rule_sets
 from shared.accounts import Classifier
 from shared.board_reading import Slice
 from shared.boards import GLOBAL, Row, repository_board
@@ -70,6 +71,7 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
         raise _nobody(login, GLOBAL)
     data = Contributor(
         identity=_identity(services, known),
+        profile=profile(enrichment.get(services, known.github_id)),
         standings=[standing for standing, _ in standings if standing is not None],
         repositories=[standing for standing, _ in places],
     )

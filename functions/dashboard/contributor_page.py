@@ -10,10 +10,11 @@ from functions.dashboard import score_bars
 from functions.dashboard.board_page import is_compared
 from functions.dashboard.coverage_notes import CoverageNote, describe
 from functions.dashboard.score_bars import Segment
-from shared import repositories, rule_sets
+from shared import enrichment, repositories, rule_sets
 from shared.accounts import Account, Classifier
 from shared.boards import GLOBAL, Head, Row, repository_board
 from shared.context import Services
+from shared.enrichment import Enrichment
 from shared.errors import NotFound
 from shared.explain import Explanation, KindExplained, RepositoryExplained, explain
 from shared.models import WINDOW_DAYS, Kind, Window, parse_time
@@ -70,11 +71,13 @@ class ContributorPage:
 
     ``explanation`` is None where the window has nothing of theirs, and where it would cost money
     (``open`` is False): reading the warehouse is free on one machine only. ``agrees`` is False
-    where the events at hand give another score than the published board.
+    where the events at hand give another score than the published board. ``profile`` is None where
+    none was ever asked for.
     """
 
     window: str
     known_as: Row
+    profile: Enrichment | None
     standings: tuple[WindowStanding, ...]
     compared: bool
     rule: str | None
@@ -106,6 +109,7 @@ def read(services: Services, login: str, window: str) -> ContributorPage:
     return ContributorPage(
         window=window,
         known_as=known_as,
+        profile=enrichment.get(services, known_as.github_id),
         standings=standings,
         compared=is_compared(shown.head),
         rule=_rule(services, known_as),

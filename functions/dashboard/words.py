@@ -161,6 +161,21 @@ def profile(login: str) -> str | None:
     return f"https://github.com/{quote(login, safe='')}"
 
 
+PROVIDERS: Mapping[str, str] = {
+    "bluesky": "Bluesky",
+    "facebook": "Facebook",
+    "hometown": "Hometown",
+    "instagram": "Instagram",
+    "linkedin": "LinkedIn",
+    "mastodon": "Mastodon",
+    "npm": "npm",
+    "reddit": "Reddit",
+    "twitch": "Twitch",
+    "twitter": "X (Twitter)",
+    "youtube": "YouTube",
+}
+"""Social accounts by GitHub's words; the others are shown by their address."""
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "score": score,
@@ -183,5 +198,6 @@ LABELS: Mapping[str, Mapping[Any, Any]] = {
     "STATUSES": STATUSES,
     "STATES": STATES,
     "JOB_TYPES": JOB_TYPES,
+    "PROVIDERS": PROVIDERS,
 }
 """What every template can look up."""

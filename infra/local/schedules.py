@@ -78,13 +78,15 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("report-budget", "10 0 * * *", "report_budget"),
     Schedule("run-pipeline", "0 2 * * *", "run_pipeline"),
     Schedule("recalculate-everything", "0 4 * * 0", "recalculate_everything"),
+    Schedule("enrich-top-contributors", "30 3 * * *", "batch_enrich_top_contributors"),
     Schedule("apply-retention", "0 5 1 * *", "apply_retention"),
 )
 """All schedules.
 
 Every minute what got stuck is swept up, hourly what is stale is refreshed, every half hour the
-global boards follow what changed; nightly comes the pipeline and the report on the budget, weekly
-everything is counted anew, monthly what is no longer kept is removed.
+global boards follow what changed; nightly comes the pipeline, then the profiles of those at the
+top, and the report on the budget, weekly everything is counted anew, monthly what is no longer kept
+is removed.
 """
 
 

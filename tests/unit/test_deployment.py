@@ -52,7 +52,7 @@ def test_every_function_has_its_account_and_a_trigger() -> None:
     assert len(set(accounts)) == len(accounts)
     assert all(re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", account) for account in accounts)
     triggered = {
-        "task": set(FUNCTIONS.values()),
+        "task": {*FUNCTIONS.values(), "enrich_contributor"},
         "event": {s["function"] for s in TABLE["subscriptions"].values()},
         "schedule": {s["function"] for s in TABLE["schedules"].values()},
         "http": {"api"},
@@ -228,6 +228,7 @@ def test_the_schedules_are_those_of_the_code_and_of_the_night() -> None:
         "refresh_stale_repositories": "15 * * * *",
         "recalculate_global_leaderboard": "*/30 * * * *",
         "recalculate_everything": "0 4 * * 0",
+        "batch_enrich_top_contributors": "30 3 * * *",
         "apply_retention": "0 5 1 * *",
         "report_budget": "10 0 * * *",
         "sweep_jobs": "*/5 * * * *",
