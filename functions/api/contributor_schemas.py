@@ -43,7 +43,7 @@ class RepositoryStanding(Shape):
 
 
 class Contributor(Shape):
-    """Everything that published boards say of somebody, and the profile, null if never asked for."""
+    """What published boards say of somebody, and the profile, null if it was never asked for."""
 
     identity: Identity
     profile: Profile | None

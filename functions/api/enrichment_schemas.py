@@ -35,8 +35,8 @@ class ProfileError(Shape):
 class Profile(Shape):
     """What somebody tells of themselves. All of it is untrusted text.
 
-    ``enriched_at`` is when it was read last, ``waits_until`` when the next attempt is made; ``note``
-    says why there is nothing.
+    ``enriched_at`` is when it was read last, ``waits_until`` when the next attempt is made, where
+    one is put off; ``note`` says why there is nothing.
     """
 
     state: EnrichmentState

@@ -10,8 +10,8 @@ from shared import enrichment, enrichment_steps
 from shared.boards import GLOBAL
 from shared.enrichment import Enrichment, EnrichmentState
 from shared.errors import NotFound
+from shared.ports import Json
 
-_NOT_SHOWN = {"fields": {"mail"}, "holder": True}
 _STYLES = {EnrichmentState.FAILED: "red", EnrichmentState.PENDING: "yellow"}
 
 
@@ -24,17 +24,17 @@ def add_to(group: click.Group) -> None:
     def enrich(app: App, logins: tuple[str, ...], limit: int) -> None:
         """Read public profiles on GitHub now; without a login, list those that were asked for."""
         if logins:
-            found = [_enriched(app, login) for login in logins]
+            found = [enriched(app, login) for login in logins]
         else:
             page = enrichment.listed(app.services, limit=limit)
             found = [enrichment.read(document) for document in page.documents]
-        if not app.emit([each.model_dump(mode="json", exclude=_NOT_SHOWN) for each in found]):
+        if not app.emit([_dumped(each) for each in found]):
             _show(app, found)
         if logins and any(each.state is not EnrichmentState.COMPLETED for each in found):
             raise click.exceptions.Exit(1)
 
 
-def _enriched(app: App, login: str) -> Enrichment:
+def enriched(app: App, login: str) -> Enrichment:
     """Ask and do it here: the task that is in the queue then finds it done."""
     services = app.services
     rows = services.boards.person(GLOBAL, "all", login=login).rows
@@ -45,6 +45,10 @@ def _enriched(app: App, login: str) -> Enrichment:
         services, asked.id, asked.dispatches, f"command-{services.new_id()}"
     )
     return done or enrichment.get(services, rows[0].github_id) or asked
+
+
+def _dumped(found: Enrichment) -> dict[str, Json]:
+    return found.model_dump(mode="json", exclude={"fields": {"mail"}, "holder": True})
 
 
 def _show(app: App, found: list[Enrichment]) -> None:
