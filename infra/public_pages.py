@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 
@@ -32,7 +33,8 @@ class PublicPages:
     """Reads from public hosts by https at its usual port.
 
     ``resolve`` gives the addresses of a host; ``permits`` says whether an address and port may be
-    connected to; ``scheme`` is the only one that is taken.
+    connected to; ``scheme`` is the only one that is taken. ``trusted`` holds other authorities than
+    the usual ones.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class PublicPages:
         permits: Permits | None = None,
         scheme: str = "https",
         seconds: float = SECONDS,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self._resolve = resolve or addresses_of
         self._permits = permits or is_public
         self._scheme = scheme
         self._seconds = seconds
+        self._trusted = trusted
 
     def read(self, address: str, accept: str) -> bytes | None:
         """The body of an answer with status 200, None for any other final answer.
@@ -68,7 +72,9 @@ class PublicPages:
         }
         try:
             with (
-                httpx.Client(timeout=self._seconds / 3, trust_env=False) as client,
+                httpx.Client(
+                    timeout=self._seconds / 3, trust_env=False, verify=self._trusted or True
+                ) as client,
                 client.stream(
                     "GET",
                     url.copy_with(host=found[0]),
@@ -96,7 +102,11 @@ def is_public(address: str, port: int) -> bool:
     """True for port 443 of an address that anybody on the internet may reach."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address) and (
-        found.sixtofour or found.teredo or found in _TRANSLATED
+        found.sixtofour
+        or found.teredo
+        or found.ipv4_mapped
+        or found.is_site_local
+        or found in _TRANSLATED
     ):
         return False
     reserved = found.is_private or found.is_multicast or found.is_reserved
