@@ -31,7 +31,7 @@ def enrich_contributor(call: Call, login: str) -> Reply[EnrichmentAnswer]:
     While that is under way, everybody gets the same answer. Profiles are read one every six
     seconds; GET on the contributor shows what came of it.
     """
-    found = call.services.boards.person(GLOBAL, "all", login=login[:300])
+    found = call.services.boards.person(GLOBAL, "all", login=login)
     if not found.rows:
         raise NotFound(
             f"Nobody called {login[:100]!r} is on the global board.",

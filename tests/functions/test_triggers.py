@@ -93,7 +93,8 @@ def test_strangers_are_refused_and_nothing_is_done(
 
 
 @pytest.mark.parametrize(
-    "function", sorted(set(TRIGGERS) - {"recalculate_board", "scrape_repository"})
+    "function",
+    sorted(set(TRIGGERS) - {"enrich_contributor", "recalculate_board", "scrape_repository"}),
 )
 def test_the_platform_is_let_in(
     function: str, folder: Path, monkeypatch: pytest.MonkeyPatch
