@@ -5,9 +5,9 @@ resource "google_cloud_run_v2_service_iam_member" "caller" {
 
   project  = var.project
   location = var.region
-  name     = local.service_names[google_cloudfunctions2_function.function[each.key].name]
+  name     = local.service_names[google_cloudfunctions2_function.function[each.value.function].name]
   role     = "roles/run.invoker"
-  member   = google_service_account.caller[each.value].member
+  member   = google_service_account.caller[each.value.caller].member
 }
 
 resource "google_cloud_run_v2_service_iam_member" "public" {

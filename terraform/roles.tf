@@ -47,5 +47,14 @@ locals {
   # A function runs as a Cloud Run service of its name, with hyphens.
   service_names = { for name in keys(local.functions) : name => replace(name, "_", "-") }
 
-  called_by = { for name, function in local.functions : name => function.trigger if function.trigger != "http" }
+  # Of some scheduled functions the rest of the work comes as tasks.
+  called_by = merge(
+    {
+      for name, function in local.functions : name => { function = name, caller = function.trigger }
+      if function.trigger != "http"
+    },
+    {
+      for name in local.deployment.called_by_tasks_too : "${name} task" => { function = name, caller = "task" }
+    },
+  )
 }

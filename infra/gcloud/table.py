@@ -70,6 +70,8 @@ def callers() -> Rows:
     for name, function in FUNCTIONS.items():
         if function["trigger"] != "http":
             yield name.replace("_", "-"), TABLE["callers"][function["trigger"]]["account"]
+    for name in TABLE["called_by_tasks_too"]:
+        yield name.replace("_", "-"), TABLE["callers"]["task"]["account"]
 
 
 def queues() -> Rows:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from shared.jobs import FUNCTIONS
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("shared", "functions", "infra")
 
@@ -120,3 +122,27 @@ def texts(*folders: str) -> frozenset[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
+
+
+@cache
+def tasks() -> frozenset[str]:
+    """The functions that some ``Task(...)`` names."""
+    found: set[str] = set()
+    for path, tree in _trees("shared", "functions"):
+        bound = {
+            node.targets[0].id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "Task"):
+                continue
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            named = given["function"] if "function" in given else node.args[1]
+            named = bound.get(named.id, named) if isinstance(named, ast.Name) else named
+            if ast.unparse(named) == "FUNCTIONS[job.stage]":
+                found |= set(FUNCTIONS.values())
+            else:
+                assert isinstance(named, ast.Constant), f"{path}: {ast.unparse(named)}"
+                found.add(str(named.value))
+    return frozenset(found)

@@ -21,7 +21,7 @@ from shared.jobs import FUNCTIONS
 from shared.settings import Settings
 from tests.support.deployment import load
 from tests.support.reach import ROOT, needs
-from tests.support.stored import collections, queries, texts
+from tests.support.stored import collections, queries, tasks, texts
 from tests.support.terraform_files import parsed
 
 TABLE = load()
@@ -175,7 +175,13 @@ def test_no_binding_is_missing_and_none_is_unaccounted_for() -> None:
         assert made[name].attributes["for_each"] == f"${{{over}}}"
     callers = made["google_cloud_run_v2_service_iam_member.caller"].attributes
     assert callers["role"] == "roles/run.invoker"
-    assert callers["member"] == "${google_service_account.caller[each.value].member}"
+    assert callers["member"] == "${google_service_account.caller[each.value.caller].member}"
+
+
+def test_cloud_tasks_may_call_every_function_that_a_task_names() -> None:
+    by_tasks = {name for name, f in TABLE["functions"].items() if f["trigger"] == "task"}
+    assert tasks() == by_tasks | set(TABLE["called_by_tasks_too"])
+    assert by_tasks.isdisjoint(TABLE["called_by_tasks_too"])
 
 
 # --- queues, topics, schedules --------------------------------------------------------------------

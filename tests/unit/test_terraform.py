@@ -236,8 +236,14 @@ def test_every_grant_becomes_a_binding(alone: Path) -> None:
     assert set(value(alone, "keys(local.secret_readers)")) == {
         f"{name} {secret}" for name, function in functions.items() for secret in function["secrets"]
     }
-    assert value(alone, "local.called_by") == {
-        name: function["trigger"] for name, function in functions.items() if name != "api"
+    called_by = {
+        name: {"function": name, "caller": function["trigger"]}
+        for name, function in functions.items()
+        if name != "api"
+    }
+    assert value(alone, "local.called_by") == called_by | {
+        f"{name} task": {"function": name, "caller": "task"}
+        for name in deployment["called_by_tasks_too"]
     }
 
 
