@@ -10,15 +10,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 
 from shared.errors import Rejected, RetryLater
 
 SECONDS = 10.0
-"""For a whole answer; a third of it for each wait within."""
+"""For a whole answer once the host's name is looked up; a third of it for each wait within."""
 
 MOST_BYTES = 64 * 1024
 
@@ -64,6 +67,7 @@ class PublicPages:
         if not found or not all(self._permits(each, port) for each in found):
             raise Rejected("The host is not a public one.")
         end = time.monotonic() + self._seconds
+        wire = _Wire()
         headers = {
             "Host": url.netloc.decode("ascii"),
             "Accept": accept,
@@ -72,6 +76,7 @@ class PublicPages:
         }
         try:
             with (
+                wire.cut_after(self._seconds),
                 httpx.Client(
                     timeout=self._seconds / 3, trust_env=False, verify=self._trusted or True
                 ) as client,
@@ -79,7 +84,7 @@ class PublicPages:
                     "GET",
                     url.copy_with(host=found[0]),
                     headers=headers,
-                    extensions={"sni_hostname": url.host},
+                    extensions={"sni_hostname": url.host, "trace": wire.trace},
                 ) as answer,
             ):
                 if answer.status_code == 429 or answer.status_code >= 500:
@@ -124,13 +129,41 @@ def addresses_of(host: str, port: int) -> Sequence[str]:
     return [str(address[0]) for *_, address in found]
 
 
+class _Wire:
+    """The connection of one request. Timeouts bound each wait only: a host may drip for hours."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of the connection; after TLS it is another object."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    @contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """End the connection for whoever still reads from it then."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
 def _body(answer: httpx.Response, end: float) -> bytes:
-    """What comes within the time and the size."""
+    """What comes within the size and the time; a body that was cut is none."""
     body = bytearray()
     for piece in answer.iter_raw():
         body += piece
         if len(body) > MOST_BYTES:
             raise Rejected("The answer is too long.")
-        if time.monotonic() > end:
-            raise RetryLater("The answer took too long.")
+    if time.monotonic() >= end:
+        raise RetryLater("The answer took too long.")
     return bytes(body)

@@ -33,7 +33,7 @@ class Fediverse:
     """The host and the resource of every request."""
     headers: list[dict[str, str]] = field(default_factory=list)
     drip: threading.Event = field(default_factory=threading.Event)
-    """Unset, the body of an answer with status 299 never ends."""
+    """Unset, the head of an answer with status 298 and the body of one with 299 never end."""
 
     def knows(self, asked: str, subject: str, *pages: str) -> None:
         """Who is asked for one account answers that it is ``subject``, with these pages."""
@@ -88,14 +88,20 @@ def fediverse(tls: ssl.SSLContext | None = None) -> Iterator[Fediverse]:
             there.asked.append((self.headers["Host"].rpartition(":")[0], resource))
             there.headers.append({name.lower(): value for name, value in self.headers.items()})
             status, body, headers = there.answers.get(resource, (404, b"", {}))
+            if status == 298:
+                self.drip(b"HTTP/1.0 200 OK\r\n", b"X: y\r\n")
+                return
             self.send_response(200 if status == 299 else status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.drip(body, b" " if status == 299 else b"")
+
+        def drip(self, start: bytes, rest: bytes) -> None:
             try:
-                self.wfile.write(body)
-                while status == 299 and not there.drip.wait(0.01):
-                    self.wfile.write(b" ")
+                self.wfile.write(start)
+                while rest and not there.drip.wait(0.01):
+                    self.wfile.write(rest)
             except OSError:
                 return
 

@@ -118,15 +118,25 @@ def test_what_may_pass_says_so(there: Fediverse, status: int) -> None:
         there.pages().read(there.origin("h.example"), JSON)
 
 
-def test_an_answer_is_bounded_in_size_and_time(there: Fediverse) -> None:
+def test_an_answer_is_bounded_in_size(there: Fediverse) -> None:
     there.says("", b"x" * MOST_BYTES)
     assert len(there.pages().read(there.origin("h.example"), JSON) or b"") == MOST_BYTES
     there.says("", b"x" * (MOST_BYTES + 1))
     with pytest.raises(Rejected, match="too long"):
         there.pages().read(there.origin("h.example"), JSON)
-    there.says("", b"", 299)
-    with pytest.raises(RetryLater, match="too long"):
-        there.pages(seconds=0.3).read(there.origin("h.example"), JSON)
+
+
+@pytest.mark.parametrize("drips", [298, 299])
+@pytest.mark.parametrize("secure", [True, False])
+def test_a_host_that_drips_is_left_after_a_while(tmp_path: Path, drips: int, secure: bool) -> None:
+    server, client = certified("h.example", tmp_path)
+    with fediverse(server if secure else None) as there:
+        there.says("", b"", drips)
+        scheme = "https" if secure else "http"
+        pages = there.pages(scheme=scheme, trusted=client, seconds=0.5)
+        with pytest.raises(RetryLater):
+            pages.read(f"{scheme}://h.example:{there.port}/", JSON)
+        assert len(there.asked) == 1
 
 
 def test_nobody_there_may_pass() -> None:
