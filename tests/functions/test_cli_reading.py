@@ -188,6 +188,6 @@ def test_every_command_has_help() -> None:
     assert set(cli.commands) == {
         *("run", "serve", "ingest", "register", "scrape", "refresh", "recalculate", "board"),
         *("explain", "what-if", "coverage", "verify", "jobs", "costs", "price"),
-        *("pipeline", "retention"),
+        *("pipeline", "retention", "enrich"),
     }
     assert all(each.help for each in cli.commands.values())
