@@ -16,8 +16,8 @@ Person = tuple[str, str]
 """Name and address, as git has them."""
 
 
-def node_id(prefix: str, *ids: int) -> str:
-    """A global id as GitHub writes it: a prefix, and database ids packed after a zero."""
+def node_id(prefix: str, *ids: int | str) -> str:
+    """A global id as GitHub writes it: a prefix, and ids (or a SHA) packed after a zero."""
     packed = base64.urlsafe_b64encode(msgspec.msgpack.encode([0, *ids])).decode().rstrip("=")
     return f"{prefix}_{packed}"
 
