@@ -46,13 +46,13 @@ class GitHubBench:
     def pid(self) -> int:
         return self._process.pid
 
-    def control(self, verb: str, **told: Any) -> Any:
-        """A verb of ``github_server.GitHub.control``. Raises HTTPError for what it does not know."""
-        answer = self._client.post(f"/_control/{verb}", json=told)
+    def control(self, what: str, /, **told: Any) -> Any:
+        """Does what ``github_server.GitHub.control`` knows. Raises HTTPError for anything else."""
+        answer = self._client.post(f"/_control/{what}", json=told)
         answer.raise_for_status()
         return answer.json()
 
-    def tell(self, verb: str, *args: Any, **told: Any) -> Any:
+    def tell(self, verb: str, /, *args: Any, **told: Any) -> Any:
         """Let something happen (a verb of ``History``). Returns what it returns."""
         returned = getattr(self.history, verb)(*args, **told)
         there = self.control("tell", verb=verb, args=args, told=told)

@@ -23,6 +23,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
+from tests.support import github_said as said
 from tests.support.github_connections import problem
 from tests.support.github_history import History
 from tests.support.github_model import Repository
@@ -95,7 +96,7 @@ class _Root:
             "rateLimit": self.limit,
             "repository": lambda _, **args: self._repository(**args),
             "user": lambda _, login: self._user(login),
-            "node": lambda _, id: self._node(id),
+            "node": lambda _, **args: self._node(args["id"]),
             "nodes": lambda _, ids: [self._each(id_) for id_ in ids],
         }
 
@@ -107,9 +108,7 @@ class _Root:
             found = None
         moved = found is not None and found.name.lower() != full.lower()
         if found is None or found.private or (moved and not followRenames):
-            raise problem(
-                "NOT_FOUND", f"Could not resolve to a Repository with the name '{full}'."
-            )
+            raise problem("NOT_FOUND", f"Could not resolve to a Repository with the name '{full}'.")
         if found.blocked:
             raise problem("FORBIDDEN", "Repository access blocked")
         return Nodes(self.told, found).repository()
@@ -133,9 +132,7 @@ class _Root:
     def _node(self, id_: str) -> Any:
         found = self._found(id_)
         if found is None:
-            raise problem(
-                "NOT_FOUND", f"Could not resolve to a node with the global id of '{id_}'"
-            )
+            raise problem("NOT_FOUND", f"Could not resolve to a node with the global id of '{id_}'")
         return found
 
     def _found(self, id_: str) -> Any:
@@ -157,26 +154,27 @@ class _Root:
 
 def _within(nodes: Nodes, place: Repository, prefix: str, id_: Any) -> Any:
     """An object of a repository by the prefix and second part of its global id."""
+    threads = place.threads.values()
     match prefix:
         case "C":
             return nodes.commit(id_)
         case "REF":
             return nodes.ref(str(id_).removeprefix("refs/heads/"))
         case "PR" | "I":
-            return next((nodes.thread(t) for t in place.threads.values() if t.id == id_), None)
+            return next((nodes.thread(each) for each in threads if each.id == id_), None)
         case "PRR":
-            found = ((pull, each) for pull in place.pulls for each in pull.reviews)
-            return next((nodes.review(pull, each) for pull, each in found if each.id == id_), None)
-        case "IC":
-            return next((nodes.comment(each) for each in place.comments if each.id == id_), None)
-        case "PRRC":
-            lines = place.line_comments
-            return next((nodes.line_comment(each) for each in lines if each.id == id_), None)
-        case "CC":
-            told = place.commit_comments
-            return next((nodes.commit_comment(each) for each in told if each.id == id_), None)
+            of = ((pull, each) for pull in place.pulls for each in pull.reviews if each.id == id_)
+            return next((said.review(nodes, *each) for each in of), None)
         case "RE":
-            return next((nodes.release(r) for r in nodes.published() if r.id == id_), None)
+            releases = (each for each in said.published(nodes) if each.id == id_)
+            return next((said.release(nodes, each) for each in releases), None)
+        case "IC" | "PRRC" | "CC":
+            comments, shape = {
+                "IC": (place.comments, said.comment),
+                "PRRC": (place.line_comments, said.line_comment),
+                "CC": (place.commit_comments, said.commit_comment),
+            }[prefix]
+            return next((shape(nodes, each) for each in comments if each.id == id_), None)
     return None
 
 
@@ -200,7 +198,9 @@ def _price(document: DocumentNode, variables: Variables, operation: str | None) 
 
     That is the rule of GitHub's documentation on the limits of GraphQL.
     """
-    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    fragments = {
+        d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
+    }
     nodes = requests = 0
 
     def fields(selections: SelectionSetNode | None) -> Iterable[FieldNode]:

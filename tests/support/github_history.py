@@ -143,7 +143,12 @@ class History:
         return shas
 
     def _commit(
-        self, repository: Repository, draft: Draft, at: str, parents: Sequence[str], web: bool = False
+        self,
+        repository: Repository,
+        draft: Draft,
+        at: str,
+        parents: Sequence[str],
+        web: bool = False,
     ) -> str:
         self._commits += 1
         name, mail = draft.get("author") or self._person(draft["by"])
@@ -176,9 +181,7 @@ class History:
 
     # --- issues and pull requests -----------------------------------------------------------
 
-    def open_issue(
-        self, name: str, by: str, at: str, title: str = "Something is wrong"
-    ) -> int:
+    def open_issue(self, name: str, by: str, at: str, title: str = "Something is wrong") -> int:
         """Returns the number."""
         repository = self.at(name)
         number = len(repository.threads) + 1
@@ -212,8 +215,11 @@ class History:
         repository.threads[number] = Pull(
             *(self._id(), number, title, self.account(by).id, at, at),
             assignees=[self.account(login).id for login in assignees],
-            **{"head": branch, "base": repository.default_branch},
-            **{"head_sha": shas[-1], "base_sha": base, "shas": tuple(shas)},
+            head=branch,
+            base=repository.default_branch,
+            head_sha=shas[-1],
+            base_sha=base,
+            shas=tuple(shas),
             from_fork=from_fork,
             additions=sum(commit.additions for commit in mine),
             deletions=sum(commit.deletions for commit in mine),
@@ -233,7 +239,9 @@ class History:
         about: dict[str, Any] = {"number": number, "action": "created"}
         self._tell(repository, "PullRequestReviewEvent", at, by, object=review.id, **about)
         for line in range(lines):
-            comment = Comment(self._id(), author, at, at, f"Line {line}", number, pull.head_sha, review.id)
+            comment = Comment(
+                self._id(), author, at, at, f"Line {line}", number, pull.head_sha, review.id
+            )
             repository.line_comments.append(comment)
             self._tell(
                 repository, "PullRequestReviewCommentEvent", at, by, object=comment.id, **about

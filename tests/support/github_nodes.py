@@ -5,25 +5,22 @@ An object is None where the account behind it is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
+from tests.support import github_said as said
 from tests.support.github_commits import walk
-from tests.support.github_connections import Arguments, connection, history
+from tests.support.github_connections import Arguments, connection, history, problem
 from tests.support.github_history import History
 from tests.support.github_model import (
     Account,
-    Comment,
     Issue,
     Pull,
-    Release,
     Repository,
-    Review,
     Turn,
     node_id,
 )
-from tests.support.github_people import INT, actor, git_actor, pages, user
+from tests.support.github_people import actor, git_actor, ids, pages, user
 from tests.support.github_shapes import SITE
 from tests.support.github_times import written
 
@@ -65,22 +62,19 @@ class Nodes:
             "createdAt": place.created_at,
             "updatedAt": place.updated_at,
             "pushedAt": place.updated_at,
-            "ref": lambda _, qualifiedName: self.ref(qualifiedName.removeprefix("refs/heads/")),
+            "ref": lambda _, **args: self.ref(args["qualifiedName"].removeprefix("refs/heads/")),
             "object": lambda _, oid=None, expression=None: self.commit(
                 oid or place.branches.get(expression or "HEAD", place.head or "")
             ),
-            "issue": lambda _, number: self.thread(place.threads.get(number), Issue),
-            "pullRequest": lambda _, number: self.thread(place.threads.get(number), Pull),
+            "issue": lambda _, number: self.numbered(number, "Issue"),
+            "pullRequest": lambda _, number: self.numbered(number, "PullRequest"),
             "issues": lambda _, **args: self.threads("issues", place.issues, args),
             "pullRequests": lambda _, **args: self.threads("pullRequests", place.pulls, args),
-            "releases": lambda _, **args: self.releases(args),
-            "release": lambda _, tagName: next(
-                (self.release(r) for r in place.releases if r.published_at and r.tag == tagName),
-                None,
-            ),
-            "latestRelease": lambda _: next(reversed([*map(self.release, self.published())]), None),
-            "commitComments": lambda _, **args: pages(
-                "commitComments", place.commit_comments, self.commit_comment, args
+            "releases": lambda _, **args: said.releases(self, args),
+            "release": lambda _, **args: said.tagged(self, args["tagName"]),
+            "latestRelease": lambda _: said.latest(self),
+            "commitComments": lambda _, **args: said.commit_comments(
+                self, "commitComments", place.commit_comments, args
             ),
         }
 
@@ -125,10 +119,10 @@ class Nodes:
                 args,
             ),
             "parents": lambda _, **args: pages("parents", found.parents, self.commit, args),
-            "comments": lambda _, **args: pages(
+            "comments": lambda _, **args: said.commit_comments(
+                self,
                 "comments",
                 [each for each in self.place.commit_comments if each.sha == sha],
-                self.commit_comment,
                 args,
             ),
             "associatedPullRequests": lambda _, **args: self.threads(
@@ -181,22 +175,30 @@ class Nodes:
         descending = order["direction"] == "DESC"
         return connection(name, chosen, key, self.thread, args, descending)
 
-    def thread(self, found: Issue | None, kind: type[Issue] = Issue) -> Object | None:
-        if found is None or (kind is Pull) != isinstance(found, Pull) and kind is Pull:
-            return None
+    def numbered(self, number: int, kind: str) -> Object:
+        """The issue or pull request of a number."""
+        found = self.place.threads.get(number)
+        if found is None or isinstance(found, Pull) != (kind == "PullRequest"):
+            article = "an" if kind == "Issue" else "a"
+            raise problem(
+                "NOT_FOUND", f"Could not resolve to {article} {kind} with the number of {number}."
+            )
+        return self.thread(found)
+
+    def thread(self, found: Issue) -> Object:
         closed = found.closed_at
         pull = isinstance(found, Pull)
         told = {
             "__typename": "PullRequest" if pull else "Issue",
             "id": node_id("PR" if pull else "I", self.place.id, found.id),
-            **_ids(found.id),
+            **ids(found.id),
             "number": found.number,
             "title": found.title,
             "body": "",
             "state": _state(found),
             "stateReason": (closed and "COMPLETED") or ("REOPENED" if found.turns else None),
-            "author": self._actor(found.author),
-            "authorAssociation": self._association(found.author),
+            "author": self.actor(found.author),
+            "authorAssociation": self.association(found.author),
             "createdAt": found.created_at,
             "publishedAt": found.created_at,
             "updatedAt": found.updated_at,
@@ -204,14 +206,14 @@ class Nodes:
             "closedAt": closed,
             "assignees": lambda _, **args: pages(
                 "assignees",
-                [a for a in map(self._account, found.assignees) if a and a.type == "User"],
+                [a for a in map(self.account, found.assignees) if a and a.type == "User"],
                 user,
                 args,
             ),
             "comments": lambda _, **args: pages(
                 "comments",
                 [each for each in self.place.comments if each.number == found.number],
-                self.comment,
+                lambda each: said.comment(self, each),
                 args,
             ),
             "timelineItems": lambda _, **args: self.timeline(found, args),
@@ -225,7 +227,7 @@ class Nodes:
             "isDraft": False,
             "merged": found.merged_at is not None,
             "mergedAt": found.merged_at,
-            "mergedBy": found.merged_by and self._actor(found.merged_by),
+            "mergedBy": found.merged_by and self.actor(found.merged_by),
             "mergeCommit": lambda _: self.commit(found.merge_sha or ""),
             "additions": found.additions,
             "deletions": found.deletions,
@@ -235,7 +237,7 @@ class Nodes:
             "baseRefOid": found.base_sha,
             "headRefOid": found.head_sha,
             "reviews": lambda _, **args: pages(
-                "reviews", found.reviews, lambda review: self.review(found, review), args
+                "reviews", found.reviews, lambda review: said.review(self, found, review), args
             ),
             "commits": lambda _, **args: pages(
                 "commits", found.shas, lambda sha: self._pull_commit(found, sha), args
@@ -266,7 +268,7 @@ class Nodes:
         return {
             "__typename": _EVENTS[turn.kind],
             "id": node_id({"closed": "CE", "reopened": "REE", "merged": "ME"}[turn.kind], turn.id),
-            "actor": self._actor(turn.actor),
+            "actor": self.actor(turn.actor),
             "createdAt": turn.at,
             "stateReason": "COMPLETED" if turn.kind == "closed" else "REOPENED",
             "mergeRefName": getattr(thread, "base", ""),
@@ -274,128 +276,17 @@ class Nodes:
             "url": f"{self.page}/issues/{thread.number}#event-{turn.id}",
         }
 
-    # --- what was said ----------------------------------------------------------------------
-
-    def review(self, pull: Pull, found: Review) -> Object:
-        return {
-            "__typename": "PullRequestReview",
-            "id": node_id("PRR", self.place.id, found.id),
-            **_ids(found.id),
-            "state": found.state,
-            "submittedAt": found.submitted_at,
-            **self._said(found.author, found.submitted_at, found.submitted_at, ""),
-            "comments": lambda _, **args: pages(
-                "comments",
-                [each for each in self.place.line_comments if each.review == found.id],
-                self.line_comment,
-                args,
-            ),
-            "pullRequest": lambda _: self.thread(pull),
-            "url": f"{self.page}/pull/{pull.number}#pullrequestreview-{found.id}",
-        }
-
-    def comment(self, found: Comment) -> Object:
-        thread = self.place.threads[found.number or 0]
-        pull = isinstance(thread, Pull)
-        return {
-            "__typename": "IssueComment",
-            "id": node_id("IC", self.place.id, found.id),
-            **_ids(found.id),
-            **self._said(found.author, found.created_at, found.updated_at, found.body),
-            "issue": lambda _: self.thread(thread),
-            "pullRequest": lambda _: self.thread(thread) if pull else None,
-            "url": f"{self.page}/issues/{thread.number}#issuecomment-{found.id}",
-        }
-
-    def line_comment(self, found: Comment) -> Object:
-        pull = self.place.pull(found.number or 0)
-        (review,) = (each for each in pull.reviews if each.id == found.review)
-        return {
-            "__typename": "PullRequestReviewComment",
-            "id": node_id("PRRC", self.place.id, found.id),
-            **_ids(found.id),
-            **self._said(found.author, found.created_at, found.updated_at, found.body),
-            "path": "engine.py",
-            "pullRequest": lambda _: self.thread(pull),
-            "pullRequestReview": lambda _: self.review(pull, review),
-            "url": f"{self.page}/pull/{pull.number}#discussion_r{found.id}",
-        }
-
-    def commit_comment(self, found: Comment) -> Object:
-        return {
-            "__typename": "CommitComment",
-            "id": node_id("CC", self.place.id, found.id),
-            "databaseId": found.id,
-            **self._said(found.author, found.created_at, found.updated_at, found.body),
-            "commit": lambda _: self.commit(found.sha or ""),
-            "path": None,
-            "position": None,
-            "url": f"{self.page}/commit/{found.sha}#commitcomment-{found.id}",
-        }
-
-    def _said(self, author: int, created: str, updated: str, body: str) -> Object:
-        return {
-            "author": self._actor(author),
-            "authorAssociation": self._association(author),
-            "body": body,
-            "createdAt": created,
-            "publishedAt": created,
-            "updatedAt": updated,
-            "repository": lambda _: self.repository(),
-        }
-
-    # --- releases ---------------------------------------------------------------------------
-
-    def published(self) -> list[Release]:
-        found = [release for release in self.place.releases if release.published_at]
-        return sorted(found, key=lambda release: release.created_at)
-
-    def releases(self, args: Arguments) -> Object:
-        order = args.get("orderBy") or {"field": "CREATED_AT", "direction": "DESC"}
-        by: Callable[[Release], list[Any]] = (
-            (lambda release: [release.tag, release.id])
-            if order["field"] == "NAME"
-            else (lambda release: [release.created_at, release.id])
-        )
-        descending = order["direction"] == "DESC"
-        return connection("releases", self.published(), by, self.release, args, descending)
-
-    def release(self, found: Release) -> Object:
-        return {
-            "__typename": "Release",
-            "id": node_id("RE", self.place.id, found.id),
-            "databaseId": found.id,
-            "name": found.tag,
-            "tagName": found.tag,
-            "author": lambda _: user(self._account(found.author)),
-            "createdAt": found.created_at,
-            "publishedAt": found.published_at,
-            "updatedAt": found.published_at or found.created_at,
-            "description": "",
-            "isDraft": found.published_at is None,
-            "isPrerelease": False,
-            "isLatest": found is self.published()[-1],
-            "tagCommit": lambda _: self.commit(found.sha or ""),
-            "repository": lambda _: self.repository(),
-            "url": f"{self.page}/releases/tag/{quote(found.tag)}",
-        }
-
     # --- people -----------------------------------------------------------------------------
 
-    def _account(self, id_: int) -> Account | None:
+    def account(self, id_: int) -> Account | None:
         found = self.told.accounts[id_]
         return None if found.deleted else found
 
-    def _actor(self, id_: int) -> Object | None:
-        return actor(self._account(id_))
+    def actor(self, id_: int) -> Object | None:
+        return actor(self.account(id_))
 
-    def _association(self, id_: int) -> str:
+    def association(self, id_: int) -> str:
         return "OWNER" if id_ == self.place.owner else "CONTRIBUTOR"
-
-
-def _ids(id_: int) -> Object:
-    """``databaseId`` holds 32 bits; beyond them only the full one tells it."""
-    return {"databaseId": id_ if id_ <= INT else None, "fullDatabaseId": str(id_)}
 
 
 def _state(thread: Issue) -> str:

@@ -83,3 +83,8 @@ def git_actor(told: History, person: Person, at: str) -> Object:
 def _social(account: tuple[str, str]) -> Object:
     provider, url = account
     return {"provider": provider, "url": url, "displayName": url.rpartition("/")[2]}
+
+
+def ids(id_: int) -> Object:
+    """``databaseId`` holds 32 bits; beyond them only the full one tells it."""
+    return {"databaseId": id_ if id_ <= INT else None, "fullDatabaseId": str(id_)}

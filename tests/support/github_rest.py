@@ -83,13 +83,13 @@ class Rest:
         return self._within(found, rest, query, f"/repositories/{found.id}")
 
     def _within(
-        self, found: Repository | None, rest: Sequence[str], query: Query, base: str
+        self, found: Repository | None, rest: Sequence[str], query: Query, root: str
     ) -> Answer:
         if found is None or found.private:
             return NOT_FOUND
         if found.blocked:
             return BLOCKED
-        path = "/".join([base, *rest])
+        path = "/".join([root, *rest])
         match rest:
             case []:
                 return Answer(200, shapes.repository(self.history, found))
@@ -108,7 +108,8 @@ class Rest:
             case ["releases"]:
                 return self._releases(found, query, path)
             case ["compare", basehead] if "..." in basehead:
-                return self._compare(found, *basehead.split("...", 1), query, path)
+                base, _, head = basehead.partition("...")
+                return self._compare(found, (base, head), query, path)
         return NOT_FOUND
 
     def _person(self, login: str, rest: Sequence[str], query: Query, path: str) -> Answer:
@@ -150,9 +151,10 @@ class Rest:
         return self._page(told, query, path)
 
     def _compare(
-        self, place: Repository, base: str, head: str, query: Query, path: str
+        self, place: Repository, named: tuple[str, str], query: Query, path: str
     ) -> Answer:
-        ends = [place.branches.get(end, end) for end in (base, head)]
+        ends = [place.branches.get(end, end) for end in named]
+        base, head = named
         if any(end not in place.commits for end in ends):
             return NOT_FOUND
         found: Compared | None = compared(place.commits, ends[0], ends[1])

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -104,7 +105,7 @@ class GitHub:
     # --- requests ---------------------------------------------------------------------------
 
     def answer(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+        self, method: str, target: str, headers: Message, body: bytes
     ) -> tuple[Answer, Fault | None]:
         """What is answered, and what goes wrong on the way. Nothing here waits."""
         path = urlsplit(target).path
@@ -138,9 +139,7 @@ class GitHub:
                 return self.callers.installed(int(id_), authorization, self.now)
         return refusal(404, "Not Found")
 
-    def _counted(
-        self, asked: Request, path: str, query: Query | None, headers: Mapping[str, str]
-    ) -> Answer:
+    def _counted(self, asked: Request, path: str, query: Query | None, headers: Message) -> Answer:
         """An answer that is paid for, or the refusal where nothing is left."""
         book = self.allowances.of(asked.who, asked.resource, self.now)
         if path == "/rate_limit":
@@ -173,9 +172,7 @@ class GitHub:
         }
         return Answer(200, query.run(self.history, limit))
 
-    def _tagged(
-        self, told: Answer, headers: Mapping[str, str], asked: Request, book: Allowance
-    ) -> Answer:
+    def _tagged(self, told: Answer, headers: Message, asked: Request, book: Allowance) -> Answer:
         """With an ETag; 304 where the caller has it, which costs who is authorised nothing."""
         if told.status != 200:
             return told

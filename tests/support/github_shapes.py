@@ -29,15 +29,15 @@ _OF_USER = {
     "events_url": "/events{/privacy}",
     "received_events_url": "/received_events",
 }
-_OF_REPOSITORY = (
-    "archive/{archive_format}{/ref} assignees{/user} blobs{/sha} branches{/branch}"
-    " collaborators{/collaborator} comments{/number} commits{/sha} compare/{base}...{head}"
-    " contents/{+path} contributors deployments downloads events forks git_commits{/sha}"
-    " git_refs{/sha} git_tags{/sha} hooks issue_comment{/number} issue_events{/number}"
-    " issues{/number} keys{/key_id} labels{/name} languages merges milestones{/number}"
-    " notifications{?since,all,participating} pulls{/number} releases{/id} stargazers"
-    " statuses/{sha} subscribers subscription tags teams trees{/sha}"
-).split()
+_OF_REPOSITORY = """
+archive/{archive_format}{/ref} assignees{/user} blobs{/sha} branches{/branch}
+collaborators{/collaborator} comments{/number} commits{/sha} compare/{base}...{head}
+contents/{+path} contributors deployments downloads events forks git_commits{/sha}
+git_refs{/sha} git_tags{/sha} hooks issue_comment{/number} issue_events{/number} issues{/number}
+keys{/key_id} labels{/name} languages merges milestones{/number}
+notifications{?since,all,participating} pulls{/number} releases{/id} stargazers statuses/{sha}
+subscribers subscription tags teams trees{/sha}
+"""
 
 
 def account(found: Account | None) -> Shape | None:
@@ -91,7 +91,7 @@ def repository(history: History, found: Repository) -> Shape:
     """A ``full-repository``."""
     url, page = f"{API}/repos/{found.name}", f"{SITE}/{found.name}"
     open_ = sum(thread.closed_at is None for thread in found.threads.values())
-    links = {part.partition("{")[0].partition("/")[0]: part for part in _OF_REPOSITORY}
+    links = {part.partition("{")[0].partition("/")[0]: part for part in _OF_REPOSITORY.split()}
     return {
         "id": found.id,
         "node_id": found.node_id,
@@ -103,9 +103,7 @@ def repository(history: History, found: Repository) -> Shape:
         "description": found.description,
         "fork": found.fork,
         "url": url,
-        **{
-            f"{name}_url": f"{url}/{part.replace('_', '/', 1)}" for name, part in links.items()
-        },
+        **{f"{name}_url": f"{url}/{part.replace('_', '/', 1)}" for name, part in links.items()},
         "git_url": f"git://github.com/{found.name}.git",
         "ssh_url": f"git@github.com:{found.name}.git",
         "clone_url": f"{page}.git",

@@ -4,7 +4,7 @@ The small one, from February 2025 to March 2026:
 
 - ``octo/engine`` was ``octo/motor``, and another repository has taken the name ``octo/motor``;
   ``octo/wheels`` was transferred from ``ana``; ``octo/secret`` is private, ``octo/banned`` blocked,
-  ``octo/empty`` has no commit, ``octo/silent`` no issues.
+  ``octo/empty`` has no commit, ``octo/silent``, once ``octo/quiet``, no issues.
 - ``ben`` was ``benny``; ``ghost-to-be`` deleted the account; ``dependabot[bot]`` and ``Copilot``
   are apps, Copilot's pull request is assigned to ``cleo``; ``claude`` stands in trailers.
 """
@@ -21,13 +21,11 @@ CLAUDE = ("Claude", "noreply@anthropic.com")
 NOW = "2026-03-31T00:00:00Z"
 """When the stand-in's clock begins."""
 
-LOST: Mapping[str, frozenset[int]] = {
-    "2025-02": frozenset(),
-    "2025-03": frozenset(),
-    "2025-07": frozenset({7}),
-    "2025-11": frozenset({9, 11, 12}),
-}
-"""Of the numbers of ``octo/engine`` that began in a month those that the archive lost."""
+LOST: Mapping[int, frozenset[int]] = {ENGINE: frozenset({7, 9, 11, 12})}
+"""The numbers that the archive lost: one of three of July 2025, three of four of November 2025.
+
+It has all that began in the other months.
+"""
 
 
 def people(history: History) -> None:
@@ -80,10 +78,11 @@ def _places(told: History) -> None:
             "octo/secret": {"private": True},
             "octo/banned": {"blocked": True},
             "octo/empty": {},
-            "octo/silent": {"has_issues": False, "archived": True, "fork": True},
+            "octo/quiet": {"has_issues": False, "archived": True, "fork": True},
         }.items()
     ):
         told.add_repository(name, OTHERS + place, began, **what)
+    told.rename_repository("octo/quiet", "octo/silent", "2025-02-01T08:30:00Z")
 
 
 def _february(told: History) -> None:
@@ -133,7 +132,12 @@ def _summer(told: History) -> None:
     told.open_pull(engine, "cleo", "2025-07-01T09:00:00Z", title="Much discussed")  # 6
     for turn in range(45):
         told.review(
-            *(engine, 6, "ben" if turn % 2 else "ana", f"2025-07-02T{turn // 2:02}:{turn % 60:02}:00Z"),
+            *(
+                engine,
+                6,
+                "ben" if turn % 2 else "ana",
+                f"2025-07-02T{turn // 2:02}:{turn % 60:02}:00Z",
+            ),
             *("COMMENTED", turn % 5 == 0),
         )
     told.comment(engine, 6, "ana", "2025-07-03T09:00:00Z")

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,6 @@ from graphql import (
 )
 
 from tests.support.github_schema import FOLDER
-
-ARGUMENTS = frozenset(
-    "after before expression filterBy first followRenames id ids itemTypes last login name number"
-    " oid orderBy owner qualifiedName since states tagName until".split()
-)
-"""Those of fields that the stand-in heeds."""
 
 PLAIN = {"EnumTypeDefinitionNode", "ScalarTypeDefinitionNode", "InputObjectTypeDefinitionNode"}
 
@@ -52,8 +47,12 @@ OPERATIONS = {
 _TOLD = {"description", "example", "examples", "externalDocs", "summary", "tags", "x-github"}
 
 
+@cache
 def kept() -> Mapping[str, frozenset[str]]:
-    """The fields, members or values of each type that are kept; ``*`` stands for all."""
+    """The fields, members or values of each type that are kept; ``*`` stands for all.
+
+    ``(arguments)`` are those of fields that the stand-in heeds.
+    """
     lines = (FOLDER / "kept.txt").read_text(encoding="utf-8").splitlines()
     return {name: frozenset(fields) for name, *fields in map(str.split, lines)}
 
@@ -61,7 +60,11 @@ def kept() -> Mapping[str, frozenset[str]]:
 def graphql(document: DocumentNode) -> str:
     """The kept part of a schema. Connections and what they are made of follow their nodes."""
     wanted, types = kept(), {d.name.value: d for d in document.definitions if hasattr(d, "name")}
-    used = {name for name in wanted if type(types[name]).__name__ == "ObjectTypeDefinitionNode"}
+    used = {
+        name
+        for name in wanted
+        if name in types and type(types[name]).__name__ == "ObjectTypeDefinitionNode"
+    }
     while True:
         cut = {name: _cut(types[name], wanted, types) for name in used}
         found = {n for each in cut.values() for n in _named(each) if n in types} | used
@@ -83,7 +86,7 @@ def _cut(definition: Any, wanted: Mapping[str, frozenset[str]], types: Mapping[s
     def bare(node: Any) -> Any:
         changes = {"description": None, "directives": ()}
         if hasattr(node, "arguments"):
-            heeded = [a for a in node.arguments or () if a.name.value in ARGUMENTS]
+            heeded = [a for a in node.arguments or () if a.name.value in kept()["(arguments)"]]
             changes["arguments"] = tuple(map(bare, heeded))
         return replace(node, **changes)
 
