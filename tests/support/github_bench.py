@@ -40,14 +40,14 @@ class GitHubBench:
         self._process.stdin.flush()
         self.port = int(self._process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
-        self._client = httpx.Client(base_url=self.url, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, verify=False)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def control(self, what: str, /, **told: Any) -> Any:
-        """Does what ``github_server.GitHub.control`` knows. Raises HTTPError for anything else."""
+        """One of ``github_server.CONTROL``. Raises HTTPStatusError for anything else."""
         answer = self._client.post(f"/_control/{what}", json=told)
         answer.raise_for_status()
         return answer.json()

@@ -53,6 +53,8 @@ class Nodes:
             "primaryLanguage": place.language and _language(place.language),
             "defaultBranchRef": self.ref(place.default_branch),
             "isArchived": place.archived,
+            "archivedAt": place.updated_at if place.archived else None,
+            "homepageUrl": None,
             "isFork": place.fork,
             "isPrivate": place.private,
             "isDisabled": False,

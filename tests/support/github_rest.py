@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlencode
 
 from tests.support import github_shapes as shapes
@@ -46,16 +46,20 @@ BLOCKED = refusal(
 )
 
 
+class Rights(Protocol):
+    """Names of the repositories to which the caller may push."""
+
+    pushes: list[str]
+
+
 class Rest:
     """Answers for the history's public repositories, as to somebody who owns none of them.
 
-    ``pushes`` are repositories of which the caller may push: GitHub shows them drafts. ``url`` is
-    where the stand-in is, for links.
+    ``url`` is where the stand-in is, for links. Who may push to a repository sees its drafts.
     """
 
-    def __init__(self, history: History, url: str) -> None:
-        self.history, self.url = history, url
-        self.pushes: set[str] = set()
+    def __init__(self, history: History, url: str, rights: Rights) -> None:
+        self.history, self.url, self.rights = history, url, rights
 
     def answer(self, path: str, query: Query) -> Answer:
         parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -144,7 +148,7 @@ class Rest:
         return self._page([shape(self.history, place, c) for c in chosen], query, path)
 
     def _releases(self, place: Repository, query: Query, path: str) -> Answer:
-        drafts = place.name in self.pushes
+        drafts = place.name in self.rights.pushes
         seen = [each for each in place.releases if drafts or each.published_at]
         seen.sort(key=lambda each: (each.created_at, each.id), reverse=True)
         told = [shapes.release(self.history, place, each) for each in seen]

@@ -14,7 +14,8 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from email.message import Message
@@ -64,43 +65,11 @@ class GitHub:
     def __init__(self, history: History, options: Options, url: str) -> None:
         self.history, self.options = history, options
         self.now = read(options.now)
-        self.rest = Rest(history, url)
-        self.rest.pushes.update(options.pushes)
+        self.rest = Rest(history, url, options)
         self.callers, self.faults = Callers(options), Faults()
         self.allowances = Allowances(options)
         self.log: list[Request] = []
         self.lock = threading.Lock()
-
-    # --- control ----------------------------------------------------------------------------
-
-    def control(self, verb: str, told: Mapping[str, Any]) -> Any:
-        match verb:
-            case "tell":
-                return getattr(self.history, told["verb"])(*told["args"], **told["told"])
-            case "clock":
-                self.now = read(told["now"]) if "now" in told else self.now
-                self.now += timedelta(seconds=told.get("advance", 0))
-                return written(self.now)
-            case "options":
-                for name, value in told.items():
-                    setattr(self.options, name, value)
-            case "leave":
-                self.allowances.leave(told["resource"], told["remaining"], self.now)
-            case "fault":
-                self.faults.add(told)
-            case "secondary":
-                self.faults.secondary(told["until"], told.get("retry_after"))
-            case "recover":
-                self.faults.clear()
-            case "revoke":
-                self.callers.revoke()
-            case "requests":
-                return [asdict(each) for each in self.log]
-            case "forget":
-                self.log.clear()
-            case _:
-                raise KeyError(verb)
-        return None
 
     # --- requests ---------------------------------------------------------------------------
 
@@ -142,6 +111,8 @@ class GitHub:
     def _counted(self, asked: Request, path: str, query: Query | None, headers: Message) -> Answer:
         """An answer that is paid for, or the refusal where nothing is left."""
         book = self.allowances.of(asked.who, asked.resource, self.now)
+        if path == "/graphql" and query is None:
+            return refusal(400, "Problems parsing JSON")
         if path == "/rate_limit":
             return self._rate_limit(asked.who)
         if query is not None and asked.who == ANONYMOUS:
@@ -202,14 +173,54 @@ class GitHub:
 _NO_AGENT = refusal(403, "Request forbidden by administrative rules. It has no User-Agent.")
 
 
-def _query(body: bytes) -> Query:
-    told = json.loads(body)
-    return Query(told["query"], told.get("variables") or {}, told.get("operationName"))
+def _query(body: bytes) -> Query | None:
+    """The query in a body, None where it is no JSON or has none."""
+    try:
+        told = json.loads(body)
+        text = str(told["query"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Query(text, told.get("variables") or {}, told.get("operationName"))
 
 
 def _limits(book: Allowance, asked: Request) -> dict[str, str]:
     shown = {f"X-RateLimit-{name.title()}": str(value) for name, value in book.shown().items()}
     return shown | {"X-RateLimit-Resource": asked.resource}
+
+
+def _clock(github: GitHub, now: str | None = None, advance: float = 0) -> str:
+    github.now = (read(now) if now else github.now) + timedelta(seconds=advance)
+    return written(github.now)
+
+
+def _options(github: GitHub, **told: Any) -> None:
+    for name, value in told.items():
+        setattr(github.options, name, value)
+
+
+CONTROL: Mapping[str, Callable[..., Any]] = {
+    "tell": lambda github, verb, args, told: getattr(github.history, verb)(*args, **told),
+    "clock": _clock,
+    "options": _options,
+    "leave": lambda github, resource, remaining: github.allowances.leave(
+        resource, remaining, github.now
+    ),
+    "fault": lambda github, **told: github.faults.add(told),
+    "secondary": lambda github, until, retry_after=None: github.faults.secondary(
+        until, retry_after
+    ),
+    "recover": lambda github: github.faults.clear(),
+    "revoke": lambda github: github.callers.revoke(),
+    "requests": lambda github: [asdict(each) for each in github.log],
+    "forget": lambda github: github.log.clear(),
+}
+"""What tests may do, by the name below ``/_control/``; JSON's members are the arguments.
+
+``tell`` lets a verb of ``History`` happen; ``clock`` sets (``now``) or advances (seconds) the time;
+``options`` are those of ``Options``; ``leave`` so much of a resource (``core``, ``graphql``) to
+everybody; ``fault`` has the fields of ``Fault``; ``secondary`` refuses all until a time;
+``recover`` ends all faults; ``revoke`` ends the tokens of installations; ``requests`` is the log.
+"""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -231,17 +242,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         github = self.server.github
-        if self.path.startswith("/_control/"):
-            with github.lock:
-                verb = self.path.removeprefix("/_control/")
-                told = github.control(verb, json.loads(body or b"{}"))
-            self._send(Answer(200, told), None)
-            return
+        fault: Fault | None = None
         try:
             with github.lock:
-                answer, fault = github.answer(self.command, self.path, self.headers, body)
-        except (ValueError, KeyError):
-            answer, fault = refusal(400, "Problems parsing JSON"), None
+                if self.path.startswith("/_control/"):
+                    verb = self.path.removeprefix("/_control/")
+                    told = CONTROL[verb](github, **json.loads(body or b"{}"))
+                    answer = Answer(200, json.dumps(told))
+                else:
+                    answer, fault = github.answer(self.command, self.path, self.headers, body)
+        except Exception as error:  # noqa: BLE001 - a mistake of a test's, or of the stand-in's
+            sys.stderr.write(traceback.format_exc())
+            answer = refusal(599, f"The stand-in failed: {error!r}")
         if fault is not None and fault.hold:
             github.faults.released.wait(fault.hold)
         self._send(answer, fault)
