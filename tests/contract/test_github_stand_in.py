@@ -36,6 +36,7 @@ ASKED = [
     ("/repos/octo/secret", REPOSITORY, 404),
     ("/repos/octo/missing", REPOSITORY, 404),
     ("/repos/octo/banned", REPOSITORY, 451),
+    ("/repos/octo/spam", REPOSITORY, 403),
     ("/repos/octo/engine/issues/comments", f"{REPOSITORY}/issues/comments", 200),
     ("/repos/octo/silent/issues/comments", f"{REPOSITORY}/issues/comments", 410),
     ("/repos/octo/engine/issues/comments?since=x", f"{REPOSITORY}/issues/comments", 422),

@@ -1,4 +1,16 @@
-"""The stand-in for GitHub in its own process, for tests: start it, tell it things, read its log."""
+"""The stand-in for GitHub in its own process, for tests: start it, tell it things, read its log.
+
+    with github(busy(200), allowance=300) as bench:
+        client = ...(bench.url, TOKEN)
+        bench.tell("merge", "octo/engine", 12, "ana", "2026-03-30T09:00:00Z")
+        bench.fault(operation="Pulls", status=502, after=2)
+        bench.control("leave", resource="graphql", remaining=10)
+        assert [each["refused"] for each in bench.requests()] == [None]
+
+Histories are in ``github_story.py``, verbs in ``github_history.py``, options and faults in
+``github_limits.py``, what can be controlled in ``github_server.CONTROL``, and archive files of the
+same history in ``github_doors.py``.
+"""
 
 from __future__ import annotations
 

@@ -173,7 +173,8 @@ class Repository:
     archived: bool = False
     fork: bool = False
     private: bool = False
-    blocked: bool = False
+    blocked: str | None = None
+    """Why GitHub withholds it: ``dmca`` (status 451) or ``tos`` (403)."""
     has_issues: bool = True
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)

@@ -35,15 +35,16 @@ def refusal(status: int, message: str, **more: Any) -> Answer:
 
 
 NOT_FOUND = refusal(404, "Not Found")
-BLOCKED = refusal(
-    451,
-    "Repository access blocked",
-    block={
-        "reason": "dmca",
+
+
+def _blocked(reason: str) -> Answer:
+    block = {
+        "reason": reason,
         "created_at": "2025-02-02T00:00:00Z",
-        "html_url": "https://github.com/github/dmca",
-    },
-)
+        "html_url": f"https://github.com/github/{reason}",
+    }
+    status = 451 if reason == "dmca" else 403
+    return Answer(status, {"message": "Repository access blocked", "block": block})
 
 
 class Rights(Protocol):
@@ -92,7 +93,7 @@ class Rest:
         if found is None or found.private:
             return NOT_FOUND
         if found.blocked:
-            return BLOCKED
+            return _blocked(found.blocked)
         path = "/".join([root, *rest])
         match rest:
             case []:

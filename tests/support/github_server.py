@@ -38,7 +38,7 @@ from tests.support.github_limits import (
 from tests.support.github_rest import Answer, Rest, refusal
 from tests.support.github_times import read, written
 
-RATE_LIMITED = "API rate limit exceeded for {}. See the documentation for how much is allowed."
+RATE_LIMITED = "API rate limit {} for {}."
 
 
 @dataclass
@@ -155,7 +155,9 @@ class GitHub:
         return Answer(304, None, {"ETag": tag})
 
     def _exhausted(self, asked: Request) -> Answer:
-        told = RATE_LIMITED.format("this address" if asked.who == ANONYMOUS else "user ID 1")
+        who = "127.0.0.1" if asked.who == ANONYMOUS else "user ID 1"
+        word = "exceeded" if asked.resource == "core" else "already exceeded"
+        told = RATE_LIMITED.format(word, who)
         if asked.resource == "core":
             return refusal(self.options.at_zero, told)
         error = {"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": told}

@@ -2,8 +2,8 @@
 
 The small one, from February 2025 to March 2026:
 
-- ``octo/engine`` was ``octo/motor``, and another repository has taken the name ``octo/motor``;
-  ``octo/wheels`` was transferred from ``ana``; ``octo/secret`` is private, ``octo/banned`` blocked,
+- ``octo/engine`` was ``octo/motor``, and another repository has taken that name; ``octo/wheels`` was
+  transferred from ``ana``; ``octo/secret`` is private, ``octo/banned`` and ``octo/spam`` are blocked,
   ``octo/empty`` has no commit, ``octo/silent``, once ``octo/quiet``, no issues.
 - ``ben`` was ``benny``; ``ghost-to-be`` deleted the account; ``dependabot[bot]`` and ``Copilot``
   are apps, Copilot's pull request is assigned to ``cleo``; ``claude`` stands in trailers.
@@ -12,6 +12,7 @@ The small one, from February 2025 to March 2026:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tests.support.github_history import History
 
@@ -73,14 +74,14 @@ def _places(told: History) -> None:
     about = {"description": "An engine", "stars": 42, "forks": 7, "language": "Python"}
     told.add_repository("octo/motor", ENGINE, began, **about)
     told.add_repository("ana/wheels", WHEELS, began, language="C")
-    for place, (name, what) in enumerate(
-        {
-            "octo/secret": {"private": True},
-            "octo/banned": {"blocked": True},
-            "octo/empty": {},
-            "octo/quiet": {"has_issues": False, "archived": True, "fork": True},
-        }.items()
-    ):
+    others: Mapping[str, Mapping[str, Any]] = {
+        "octo/secret": {"private": True},
+        "octo/banned": {"blocked": "dmca"},
+        "octo/empty": {},
+        "octo/quiet": {"has_issues": False, "archived": True, "fork": True},
+        "octo/spam": {"blocked": "tos"},
+    }
+    for place, (name, what) in enumerate(others.items()):
         told.add_repository(name, OTHERS + place, began, **what)
     told.rename_repository("octo/quiet", "octo/silent", "2025-02-01T08:30:00Z")
 
