@@ -67,11 +67,7 @@ def test_every_line_is_read_without_a_fault(history: History, tmp_path: Path) ->
 def test_full_payloads_hold_nothing_that_the_archive_has_not(
     history: History, tmp_path: Path
 ) -> None:
-    real = _shapes(
-        _real(
-            "ghmap-julia-2025-03-20-input100", "gha-2021-07-21-sample800-pinot", "gha-2015-01-01-0"
-        )
-    )
+    real = _shapes(_real("ghmap-julia-2025-03-20-input100", "gha-2021-07-21-sample800-pinot"))
     kinds = {kind for kind, _ in real}
     for (kind, _), members in _shapes(_lines(full_archive(history, tmp_path))).items():
         assert kind in kinds

@@ -2,9 +2,9 @@
 
 The small one, from February 2025 to March 2026:
 
-- ``octo/engine`` was ``octo/motor``, and another repository has taken that name; ``octo/wheels`` was
-  transferred from ``ana``; ``octo/secret`` is private, ``octo/banned`` and ``octo/spam`` are blocked,
-  ``octo/empty`` has no commit, ``octo/silent``, once ``octo/quiet``, no issues.
+- ``octo/engine`` was ``octo/motor``, and another repository has taken that name; ``octo/wheels``
+  was transferred from ``ana``; ``octo/secret`` is private, ``octo/banned`` and ``octo/spam`` are
+  blocked, ``octo/empty`` has no commit, ``octo/silent``, once ``octo/quiet``, no issues.
 - ``ben`` was ``benny``; ``ghost-to-be`` deleted the account; ``dependabot[bot]`` and ``Copilot``
   are apps, Copilot's pull request is assigned to ``cleo``; ``claude`` stands in trailers.
 """
