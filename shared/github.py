@@ -23,6 +23,12 @@ class Blocked(NotFound):
     code = "blocked_by_github"
 
 
+class AccessRefused(Rejected):
+    """GitHub does not take the credentials, or does not let them read this."""
+
+    code = "github_access_refused"
+
+
 class BadCursor(Rejected):
     """GitHub does not take this cursor (any more). Begin the list anew."""
 
