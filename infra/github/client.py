@@ -16,7 +16,7 @@ from infra.github.answers import Disabled, Question
 from infra.github.credentials import Credentials, Nobody, credentials_of
 from infra.github.graphql import Data, GraphQL
 from infra.github.graphql_shapes import shaped
-from infra.github.transport import Transport, Waiting
+from infra.github.transport import TooLarge, Transport, Waiting
 from shared.breaker import Breaker
 from shared.errors import NotFound, Rejected
 from shared.github import (
@@ -108,7 +108,12 @@ class GitHubClient:
         what = "states of repositories"
         if not node_ids:
             return ()
-        data = self._graphql.ask("states", {"repositories": list(node_ids)}, what)
+        variables, several = {"repositories": list(node_ids)}, len(node_ids) > 1
+        try:
+            data = self._graphql.ask("states", variables, what, shrinks=several)
+        except TooLarge:
+            half = len(node_ids) // 2
+            return self.states(node_ids[:half]) + self.states(node_ids[half:])
 
         def read() -> tuple[RemoteState | None, ...]:
             nodes = data["nodes"]
@@ -143,7 +148,12 @@ class GitHubClient:
             raise Rejected(f"At most {queries.MOST_COMMITS} commits can be asked for at once.")
         what = f"commits of repository {node_id}"
         variables = {"repository": node_id} | {f"sha{n}": sha for n, sha in enumerate(shas)}
-        data = self._graphql.ask("commits", variables, what, text=queries.commits(len(shas)))
+        text, several = queries.commits(len(shas)), len(shas) > 1
+        try:
+            data = self._graphql.ask("commits", variables, what, text=text, shrinks=several)
+        except TooLarge:
+            half = len(shas) // 2
+            return self.commits(node_id, shas[:half]) + self.commits(node_id, shas[half:])
 
         def read() -> tuple[Commit, ...]:
             repository = _public(data, what)
@@ -253,8 +263,8 @@ def _public(data: Data, what: str) -> Data:
 
 def _missing(what: str) -> NoReturn:
     raise NotFound(
-        f"GitHub has no public {what}: it does not exist or is private, and private repositories "
-        "are not read."
+        f"GitHub has no {what} for the public: it does not exist or is private, and private "
+        "repositories are not read."
     )
 
 

@@ -11,16 +11,30 @@ import pytest
 from structlog.testing import capture_logs
 
 from infra.local.documents import SqliteDocuments
-from shared.allowances import Told
+from shared.allowances import Block, Told
 from shared.errors import AllowanceWaits, RetryLater
-from shared.jobs import State
+from shared.jobs import Job, State
 from shared.ports import Query, Queue
 from shared.request_budget import STAGGER, RequestBudget, working_for
 from tests.support.fast_folder import fast_folder
-from tests.support.job_world import World, done, raising
+from tests.support.job_world import Outcome, World, done, raising
 from tests.support.manual_clock import ManualClock
 
 QUEUES: tuple[Queue, ...] = ("high", "default", "low", "bulk")
+
+
+class Dead(RequestBudget):
+    """A worker that ends before it gives anything back."""
+
+    def give_back(self, path: str, block: Block) -> None:
+        """Nothing happens any more."""
+
+
+class Cut(RequestBudget):
+    """A worker that does not reach the store at the end."""
+
+    def give_back(self, path: str, block: Block) -> None:
+        raise RetryLater("the store is gone")
 
 
 class Shared:
@@ -31,9 +45,11 @@ class Shared:
         self.documents = SqliteDocuments(folder / "documents.sqlite")
         self.limit = limit
 
-    def worker(self, credential: str = "one") -> RequestBudget:
+    def worker(
+        self, credential: str = "one", of: type[RequestBudget] = RequestBudget
+    ) -> RequestBudget:
         limits = {"core": self.limit, "graphql": self.limit}
-        return RequestBudget(self.documents, credential, limits, self.clock)
+        return of(self.documents, credential, limits, self.clock)
 
     def stored(self) -> list[dict[str, object]]:
         page = self.documents.query(Query("request_budgets"))
@@ -84,8 +100,7 @@ def test_workers_at_once_spend_what_there_is_and_never_more(shared: Shared) -> N
 
     def work() -> None:
         worker = shared.worker()
-        for _ in range(40):
-            made.append(allowed(worker, most=7))
+        made.extend(allowed(worker, most=7) for _ in range(40))
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -111,27 +126,17 @@ def test_a_request_outside_any_step_is_paid_by_itself(shared: Shared) -> None:
     assert (state["remaining"], state["held"]) == (4998, 0)
 
 
-def test_what_a_dead_worker_held_is_gone_until_the_renewal(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_dead_worker_held_is_gone_until_the_renewal(shared: Shared) -> None:
     shared.limit = 100
-    worker = shared.worker()
-    monkeypatch.setattr(worker, "give_back", lambda *_: None)
-    assert allowed(worker, most=1) == 1
+    assert allowed(shared.worker(of=Dead), most=1) == 1
     assert allowed(shared.worker()) == 95
     shared.clock.advance(timedelta(hours=1))
     assert allowed(shared.worker()) == 100
 
 
-def test_a_step_is_done_although_its_block_cannot_be_given_back(
-    shared: Shared, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(_: object) -> None:
-        raise RetryLater("the store is gone")
-
-    with capture_logs() as logged, working_for("high"):
-        ask(shared.worker())
-        monkeypatch.setattr(shared.documents, "transact", gone)
+def test_a_step_is_done_although_its_block_cannot_be_given_back(shared: Shared) -> None:
+    with capture_logs() as logged:
+        assert allowed(shared.worker(of=Cut), most=1) == 1
     assert [(entry["event"], entry["left"]) for entry in logged] == [("request_block_lost", 49)]
 
 
@@ -297,7 +302,7 @@ def test_the_requests_of_a_step_are_made_for_its_jobs_queue(world: World) -> Non
     job = world.job()
     seen: list[object] = []
 
-    def step(_: object) -> tuple[None, dict[str, None]]:
+    def step(_: Job) -> Outcome:
         with worker.request():
             worker.spend("core")
         page = world.services.documents.query(Query("request_budgets"))
