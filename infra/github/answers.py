@@ -51,9 +51,10 @@ class Answer:
             return ""
         return str(found.get("message", "")) if isinstance(found, dict) else ""
 
-    @property
-    def told(self) -> Told | None:
-        """What its headers say of the allowance."""
+    def told(self, resource: str) -> Told | None:
+        """What its headers say of the allowance of a resource."""
+        if self.headers.get("x-ratelimit-resource", resource) != resource:
+            return None
         names = ("limit", "remaining", "reset")
         values = [self.headers.get(f"x-ratelimit-{name}", "") for name in names]
         if not all(value.isdecimal() for value in values):
@@ -85,7 +86,7 @@ def limited(
     """
     if answer.status not in {403, 429}:
         return None
-    after, told = answer.headers.get("retry-after", ""), answer.told
+    after, told = answer.headers.get("retry-after", ""), answer.told(question.resource)
     if after.isdecimal():
         return budget.asked_to_slow_down(moment + timedelta(seconds=int(after)) + _DRIFT)
     if told is not None and told.remaining == 0 and told.resets_at > moment:

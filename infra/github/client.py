@@ -92,7 +92,7 @@ class GitHubClient:
         return shaped(lambda: rest_shapes.repository(node), what)
 
     def profile(self, login: str) -> Profile:
-        what = f"account {login}"
+        what = "account of that name"  # whose it is stays out of logs
         path = f"/users/{_segment(login)}"
         node = self._read(path, {}, what)
         try:

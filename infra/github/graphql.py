@@ -111,7 +111,7 @@ class GraphQL:
         """Raise what the errors mean, or log them where they concern single items only."""
         errors = _read(raw)
         if errors.types & _LIMITED:
-            told = answer.told
+            told = answer.told("graphql")
             if told is not None and told.remaining == 0 and told.resets_at > self._now():
                 raise self._budget.used_up("graphql", told.resets_at)
             raise self._budget.asked_to_slow_down(None)

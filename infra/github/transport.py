@@ -184,7 +184,7 @@ class Transport:
         status: int | str = found.status if isinstance(found, Answer) else found
         cost, told = 1, None
         if isinstance(found, Answer):
-            told = found.told
+            told = found.told(question.resource)
             # A 304 is free for those who say who they are.
             if status == 304 and authorization is not None:
                 cost = 0

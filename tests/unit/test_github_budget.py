@@ -16,6 +16,7 @@ from shared.errors import AllowanceWaits, RetryLater
 from shared.jobs import Job, State
 from shared.ports import Query, Queue
 from shared.request_budget import STAGGER, RequestBudget, working_for
+from tests.support.counted_documents import CountedDocuments
 from tests.support.fast_folder import fast_folder
 from tests.support.job_world import Outcome, World, done, raising
 from tests.support.manual_clock import ManualClock
@@ -158,6 +159,14 @@ def test_every_credential_and_resource_has_an_allowance_of_its_own(shared: Share
     paths = [d.path for d in shared.documents.query(Query("request_budgets")).documents]
     assert len(paths) == 3
     assert secret not in repr(paths) + repr(shared.stored())
+
+
+def test_a_step_of_forty_requests_costs_forty_two_reads_and_two_writes(shared: Shared) -> None:
+    counted = CountedDocuments(shared.documents)
+    worker = RequestBudget(counted, "one", {"core": 5000}, shared.clock)
+    with working_for("default"):
+        ask(worker, 40)
+    assert (counted.done.reads, counted.done.writes) == (42, 2)
 
 
 # --- what GitHub says ---------------------------------------------------------------------------

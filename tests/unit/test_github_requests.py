@@ -9,14 +9,17 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from infra.github.client import GitHubClient
 from infra.github.credentials import Nobody, Token
-from shared.breaker import FAILURES, PAUSE
+from infra.github.transport import Waiting
+from shared.breaker import FAILURES, PAUSE, Breaker
 from shared.errors import AllowanceWaits, LeaderboardError, NotFound, Rejected, RetryLater
 from shared.github import AccessRefused, BadCursor, Blocked
 from shared.ports import Query
 from tests.support.fast_folder import fast_folder
 from tests.support.github_nodes import rest_comment, rest_repository
 from tests.support.github_wire import TOKEN, URL, Wire, reply
+from tests.support.receiver import receiver
 
 NAME = "octo/engine"
 
@@ -204,6 +207,15 @@ def test_a_limit_that_names_no_end_is_waited_out_for_a_minute(wire: Wire, messag
     assert caught.value.not_before == wire.clock() + timedelta(minutes=1)
 
 
+def test_what_is_left_of_another_resource_is_not_mistaken_for_ones_own(wire: Wire) -> None:
+    limits = {"x-ratelimit-limit": "30", "x-ratelimit-remaining": "0",
+              "x-ratelimit-resource": "search", "x-ratelimit-reset": reset_in(wire, 1)}  # fmt: skip
+    wire.answers(reply(rest_repository(), headers=limits))
+    for _ in range(3):
+        wire.client.repository(NAME)
+    assert remaining(wire) == {"5000": 4997}
+
+
 # --- redirects ----------------------------------------------------------------------------------
 
 
@@ -314,3 +326,29 @@ def test_requests_are_logged_with_what_they_cost(wire: Wire) -> None:
         "event": "github_request", "log_level": "debug", "what": "repository octo/engine",
         "resource": "core", "status": 200, "cost": 1, "duration_ms": 0,
     }  # fmt: skip
+
+
+# --- over a real connection ---------------------------------------------------------------------
+
+
+def test_requests_go_to_the_address_that_is_set_and_through_no_proxy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    breaker = Breaker(wire.documents, now=wire.clock)
+    waiting = Waiting(wire.clock, lambda _: None, lambda: 0.0)
+    with receiver() as there:
+        client = GitHubClient(there.url, Token(TOKEN), wire.documents, breaker, waiting)
+        with pytest.raises(RetryLater, match="no JSON"):
+            client.states(["R_42"])
+        (call,) = there.calls("graphql")
+        assert call.headers["authorization"] == f"Bearer {TOKEN}"
+        assert call.json["variables"] == {"repositories": ["R_42"]}
+        there.answer("graphql", 0)
+        with pytest.raises(RetryLater, match="no JSON"):
+            client.states(["R_42"])
+        assert len(there.calls("graphql")) == 3
+        there.die()
+        with pytest.raises(RetryLater, match="ConnectError"):
+            client.states(["R_42"])
