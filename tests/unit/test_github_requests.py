@@ -227,6 +227,17 @@ def test_a_moved_repository_is_found_where_it_is_now(wire: Wire, status: int) ->
     assert wire.last.url.path == "/repositories/42"
 
 
+@pytest.mark.parametrize("query", ["", "?page=2&per_page=100"])
+def test_a_page_of_a_moved_repository_is_the_page_that_was_asked_for(
+    wire: Wire, query: str
+) -> None:
+    moved = reply(status=301, headers={"location": f"{URL}/repositories/42/comments{query}"})
+    wire.answers(moved, reply([]))
+    wire.client.commit_comments(NAME, 2)
+    assert dict(wire.last.url.params) == {"page": "2", "per_page": "100"}
+    assert wire.last.url.path == "/repositories/42/comments"
+
+
 @pytest.mark.parametrize("location", [
     "https://elsewhere.test/repositories/42", "http://api.github.test/x", "//elsewhere.test/",
     "https://api.github.test:8443/",
