@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
+from infra.github import client as github
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
 from shared.board_reading import BoardReader
@@ -42,6 +43,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
     warehouse = ports.warehouse
     if limits_of(settings).metered:
         warehouse = MeteredWarehouse(warehouse, budget, new_id)
+    breaker = Breaker(ports.documents, now=clock)
     return Services(
         settings=settings,
         documents=ports.documents,
@@ -49,10 +51,11 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         tasks=ports.tasks,
         events=ports.events,
         archive=ports.archive,
+        github=github.make(settings, ports.documents, breaker, clock),
         boards=BoardReader(ports.documents, now=clock),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,
-        breaker=Breaker(ports.documents, now=clock),
+        breaker=breaker,
         callers=_callers(settings, clock),
         outward=HttpOutward(),
         now=clock,

@@ -32,6 +32,7 @@ class Services:
     tasks: Tasks
     events: Events
     archive: Archive | None
+    github: GitHub | None
     boards: BoardReader
     publisher: Publisher
     budget: Budget
@@ -41,7 +42,6 @@ class Services:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]
-    github: GitHub | None = None
     lookups: tuple[ProfileLookup, ...] = ()
 
 

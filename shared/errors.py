@@ -94,6 +94,10 @@ class BudgetWaits(RetryLater):
     severity = Severity.LOW
 
 
+class AllowanceWaits(BudgetWaits):
+    """GitHub lets nobody ask before its allowance is renewed. ``not_before`` differs by queue."""
+
+
 class BudgetRefused(LeaderboardError):
     """Dearer than the whole limit: it can never fit. Raise the limit or narrow the work."""
 

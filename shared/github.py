@@ -23,6 +23,12 @@ class Blocked(NotFound):
     code = "blocked_by_github"
 
 
+class AccessRefused(Rejected):
+    """GitHub does not take the credentials, or does not let them read this."""
+
+    code = "github_access_refused"
+
+
 class BadCursor(Rejected):
     """GitHub does not take this cursor (any more). Begin the list anew."""
 
@@ -214,7 +220,9 @@ class GitHub(Protocol):
     ``reads_contributions`` is False without a token: then only ``repository`` and ``profile``
     answer, within 60 requests an hour, and the others raise Rejected saying what a token adds.
     Every request is paid from the hour's allowance that all workers share; once that is used up,
-    RetryLater names its renewal, and nothing is sent before.
+    AllowanceWaits (a RetryLater) names its renewal, and nothing is sent before. Requests are made
+    for the queue that ``shared.request_budget.working_for`` names, else for people who wait.
+    AccessRefused says that the credentials are of no use, or not for this.
     """
 
     @property
@@ -225,7 +233,10 @@ class GitHub(Protocol):
         ...
 
     def states(self, node_ids: Sequence[str]) -> tuple[RemoteState | None, ...]:
-        """The states of at most 50 repositories in that order, None for what is gone. One query."""
+        """The states of at most 50 repositories in that order, None for what is gone or private.
+
+        One query, or several where GitHub cannot finish it.
+        """
         ...
 
     def history(self, node_id: str, since: datetime, cursor: str | None) -> Page[Commit]:
@@ -255,7 +266,11 @@ class GitHub(Protocol):
     def comments(
         self, name: str, kind: Literal["issue", "review"], since: datetime | None, page: int
     ) -> tuple[Comment, ...]:
-        """A page of at most 100 comments changed at ``since`` or later, the first changed first."""
+        """A page of at most 100 comments changed at ``since`` or later, the first changed first.
+
+        None where issues are switched off. Raises BadCursor for a page further on than GitHub
+        goes: then the list is taken up at the last change that was read.
+        """
         ...
 
     def commit_comments(self, name: str, page: int) -> tuple[Comment, ...]:
@@ -263,7 +278,11 @@ class GitHub(Protocol):
         ...
 
     def releases(self, name: str, page: int) -> tuple[Release, ...]:
-        """A page of at most 100 published releases, newest first. Drafts are left out."""
+        """A page of at most 100 published releases, newest first.
+
+        Drafts, which GitHub shows to those who may write, are left out, so that a page may hold
+        fewer before the list ends: with an empty page it does.
+        """
         ...
 
     def profile(self, login: str) -> Profile:

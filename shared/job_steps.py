@@ -31,6 +31,7 @@ from shared.jobs import (
 )
 from shared.models import iso
 from shared.ports import Json, Query, Transaction, Write
+from shared.request_budget import working_for
 
 log = structlog.get_logger()
 
@@ -50,7 +51,8 @@ def run(services: Services, job_id: str, number: int, delivery: str, step: Step)
         return None
     with structlog.contextvars.bound_contextvars(job_id=job.id, repository=job.repository):
         try:
-            next_stage, result = step(job)
+            with working_for(job.queue):
+                next_stage, result = step(job)
         except Exception as error:  # noqa: BLE001 - a job outlives every failure of its steps
             return fail(services, job, error)
         return _told(services, _advance(services, job, next_stage, result))

@@ -8,7 +8,7 @@ import structlog
 
 from shared import job_places
 from shared.context import Services
-from shared.errors import BudgetWaits
+from shared.errors import AllowanceWaits, BudgetWaits
 from shared.jobs import SLACK, Job, JobError, State, dispatch, read, stored
 from shared.models import iso
 from shared.ports import Query, Transaction
@@ -26,7 +26,9 @@ def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
     """Put a step off until the budget is renewed. None if another delivery has the job now."""
     moment = services.now()
     until = why.not_before or moment + timedelta(hours=1)
-    due = min(until + _SPREAD * services.jitter(), moment + _LONGEST_DELAY)
+    # GitHub's allowance is given out in the order of the queues: their times differ already.
+    spread = timedelta(0) if isinstance(why, AllowanceWaits) else _SPREAD * services.jitter()
+    due = min(until + spread, moment + _LONGEST_DELAY)
     reason = JobError(code=why.code, message=why.message, severity=why.severity, at=iso(moment))
 
     def note(transaction: Transaction) -> Job | None:

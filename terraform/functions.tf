@@ -31,7 +31,7 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = each.value.max_instances
     timeout_seconds                  = each.value.timeout
     service_account_email            = google_service_account.function[each.key].email
-    environment_variables            = local.environment
+    environment_variables            = merge(local.environment, local.github_app)
 
     # Who may call is IAM's to say (invokers.tf): tasks, pushes and schedules come from outside the
     # network. Behind the load balancer the API's own address is closed.

@@ -22,8 +22,16 @@ locals {
   # Secrets that have a value, so that a function can start with them.
   usable_secrets = [
     for name, secret in local.secrets : name
-    if secret.generated
+    if secret.generated || contains(var.secrets_added, name)
   ]
+
+  # Told to functions where a GitHub App is named; its key is a secret.
+  github_app = {
+    for name, value in {
+      GITHUB_APP_ID           = try(var.github_app.id, null)
+      GITHUB_APP_INSTALLATION = try(tostring(var.github_app.installation), null)
+    } : name => value if value != null
+  }
 
   has_edge     = var.domain != ""
   has_delivery = var.repository != ""

@@ -107,6 +107,28 @@ variable "log_level" {
   }
 }
 
+variable "secrets_added" {
+  description = "Secrets that you have added a value to by hand, so that functions start with them: GITHUB_TOKEN or GITHUB_APP_PRIVATE_KEY."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.secrets_added : !try(local.secrets[name].generated, true)])
+    error_message = "Secrets that can be added by hand are those of infra/deployment.json that are not generated."
+  }
+}
+
+variable "github_app" {
+  description = "GitHub App that reads GitHub's API in place of a token: its id, and its installation."
+  type        = object({ id = string, installation = number })
+  default     = null
+
+  validation {
+    condition     = var.github_app == null || contains(var.secrets_added, "GITHUB_APP_PRIVATE_KEY")
+    error_message = "A GitHub App needs its key: add it to the secret, and GITHUB_APP_PRIVATE_KEY to secrets_added."
+  }
+}
+
 variable "secrets_generation" {
   description = "Raise it to generate the generated secrets anew."
   type        = number

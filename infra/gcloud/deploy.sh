@@ -7,7 +7,7 @@
 # DRY_RUN=1 only prints what a first run would do, DRY_RUN=update what a repeat would.
 #
 # Settings: REGION, BIGQUERY_LOCATION, FIRESTORE_LOCATION, PUBLIC=0 to close the API,
-# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD.
+# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD, GITHUB_APP_ID with GITHUB_APP_INSTALLATION.
 # Alerts, dashboard, billing alert, load balancer and build triggers are Terraform's alone.
 set -euo pipefail
 # shellcheck source=infra/gcloud/common.sh
@@ -90,6 +90,13 @@ while IFS='|' read -r _ id generated; do
   [[ -n $DRY_RUN ]] || "${PYTHON:-python3}" -c 'import secrets; print(secrets.token_urlsafe(36), end="")' |
     gcloud secrets versions add "$id" --data-file=- "${G[@]}"
 done < <(table secrets)
+# A function does not start with a secret that has no value: those that the owner may add are left
+# out until there is one.
+declare -A HAS_VALUE
+while IFS='|' read -r name id generated; do
+  [[ -z $generated ]] && ! there gcloud secrets versions describe latest --secret="$id" "${G[@]}" && continue
+  HAS_VALUE[$name]=1
+done < <(table secrets)
 
 say "Queues"
 while IFS='|' read -r name concurrent rate min_backoff max_backoff doublings attempts; do
@@ -163,10 +170,12 @@ variables+="|BIGQUERY_DATASET=$DATASET|BIGQUERY_LOCATION=$BIGQUERY_LOCATION"
 variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BUDGET_DAILY_USD=${BUDGET_DAILY_USD:-5}"
 variables+="|BUDGET_MONTHLY_USD=${BUDGET_MONTHLY_USD:-50}"
 variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
+[[ -z ${GITHUB_APP_ID:-} ]] ||
+  variables+="|GITHUB_APP_ID=$GITHUB_APP_ID|GITHUB_APP_INSTALLATION=$GITHUB_APP_INSTALLATION"
 while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets; do
   given=()
   for secret in ${secrets//,/ }; do
-    given+=("$secret=${SECRET_IDS[$secret]}:latest")
+    [[ -z ${HAS_VALUE[$secret]:-} ]] || given+=("$secret=${SECRET_IDS[$secret]}:latest")
   done
   with=(--clear-secrets)
   ((${#given[@]} == 0)) || with=(--set-secrets="$(IFS=,; printf '%s' "${given[*]}")")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,16 +13,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import crypt, jwt
 from graphql import (
-    DocumentNode,
-    FragmentDefinitionNode,
-    NoUnusedFragmentsRule,
     parse,
-    print_ast,
-    specified_rules,
     validate,
 )
 from jsonschema import Draft4Validator
 
+from infra.github import queries
 from tests.support.github_bench import TOKEN, GitHubBench, github
 from tests.support.github_graphql_all import everything, ids_of
 from tests.support.github_schema import graphql_schema, openapi
@@ -31,10 +26,6 @@ from tests.support.github_story import ENGINE, NOW
 from tests.support.github_times import read
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "tests/support/github_schema/sample.graphql"
-# The sample goes once the client's queries are here: without them the test has to fail.
-QUERIES = sorted((ROOT / "infra/github/queries").glob("*.graphql")) or [SAMPLE]
-
 REPOSITORY = "/repos/{owner}/{repo}"
 ASKED = [
     ("/repos/octo/engine", REPOSITORY, 200),
@@ -148,29 +139,10 @@ def test_every_field_of_the_schema_is_answered(client: httpx.Client, kind: str) 
     assert told["data"]["node"]["__typename"] == kind
 
 
-@pytest.mark.parametrize("path", QUERIES, ids=[path.name for path in QUERIES])
-def test_the_queries_of_the_client_are_valid(path: Path) -> None:
-    rules = [rule for rule in specified_rules if rule is not NoUnusedFragmentsRule]
-    assert validate(graphql_schema(), _whole(path), rules) == []
-
-
-def _whole(path: Path) -> DocumentNode:
-    """What a file says, and the fragments of the other files that it uses."""
-    fragments = {
-        each.name.value: each
-        for other in QUERIES
-        for each in parse(other.read_text(encoding="utf-8"), no_location=True).definitions
-        if isinstance(each, FragmentDefinitionNode)
-    }
-    told = list(parse(path.read_text(encoding="utf-8"), no_location=True).definitions)
-    for each in told:
-        for name in _SPREAD.findall(print_ast(each)):
-            if name in fragments and fragments[name] not in told:
-                told.append(fragments[name])
-    return DocumentNode(definitions=tuple(told))
-
-
-_SPREAD = re.compile(r"\.\.\.(?!on\b)(\w+)")
+@pytest.mark.parametrize("operation", [*queries.OPERATIONS, "commits of 100"])
+def test_what_the_client_asks_fits_the_published_schema(operation: str) -> None:
+    text = queries.commits(100) if operation == "commits of 100" else queries.text(operation)
+    assert validate(graphql_schema(), parse(text)) == []
 
 
 def test_an_invalid_query_is_refused_as_a_whole(client: httpx.Client) -> None:

@@ -122,6 +122,27 @@ def test_the_script_gives_the_roles_that_terraform_gives() -> None:
 
 
 @needs_bash
+@pytest.mark.parametrize("again", ["1", "update"])
+def test_functions_start_with_the_secrets_that_have_a_value(again: str) -> None:
+    """A first run has the generated ones only; a repeat finds what the owner added."""
+    made = commands("deploy.sh", DRY_RUN=again)
+    has_value = {
+        name
+        for name, secret in TABLE["secrets"].items()
+        if secret["generated"] or again == "update"
+    }
+    for command in run("gcloud", "functions", "deploy", of=made):
+        wanted = {s for s in TABLE["functions"][command[3]]["secrets"] if s in has_value}
+        given = {part for part in command if part.startswith(("--set-secrets", "--clear-secrets"))}
+        pairs = ",".join(
+            f"{name}={TABLE['secrets'][name]['id']}:latest"
+            for name in TABLE["functions"][command[3]]["secrets"]
+            if name in wanted
+        )
+        assert given == ({f"--set-secrets={pairs}"} if wanted else {"--clear-secrets"}), command[3]
+
+
+@needs_bash
 def test_the_api_can_be_closed() -> None:
     made = commands("deploy.sh", PUBLIC="0")
     deployed = run("gcloud", "functions", "deploy", of=made)

@@ -248,6 +248,23 @@ def test_every_grant_becomes_a_binding(alone: Path) -> None:
 
 
 @needs_terraform
+def test_functions_start_with_the_secrets_that_have_a_value(alone: Path) -> None:
+    generated = {name for name, secret in load()["secrets"].items() if secret["generated"]}
+    assert set(value(alone, "local.usable_secrets")) == generated
+    added = value(alone, "local.usable_secrets", 'secrets_added=["GITHUB_TOKEN"]')
+    assert set(added) == generated | {"GITHUB_TOKEN"}
+
+
+@needs_terraform
+def test_an_app_is_told_by_its_id_and_installation(alone: Path) -> None:
+    assert value(alone, "local.github_app") == {}
+    given = ('github_app={id="12",installation=77}', 'secrets_added=["GITHUB_APP_PRIVATE_KEY"]')
+    assert value(alone, "local.github_app", *given) == {
+        "GITHUB_APP_ID": "12", "GITHUB_APP_INSTALLATION": "77",
+    }  # fmt: skip
+
+
+@needs_terraform
 def test_variables_change_what_they_name_and_nothing_else(alone: Path) -> None:
     changed = value(alone, "local.functions", 'functions={api={memory="1Gi",min_instances=1}}')
     expected = load()["functions"]
@@ -269,6 +286,9 @@ def test_variables_change_what_they_name_and_nothing_else(alone: Path) -> None:
         ("archive_partition_days=365", "735"),
         ('api_callers=["allUsers"]', "public_api"),
         ("bigquery_location=EU", "US"),
+        ('secrets_added=["WEBHOOK_SECRET"]', "not generated"),
+        ('secrets_added=["NOBODYS"]', "not generated"),
+        ('github_app={id="12",installation=77}', "needs its key"),
         ("billing_account=mine", "billing account"),
         ("repository=projects/p/locations/l/connections/c/repositories/r", "staging"),
     ],

@@ -1,0 +1,1 @@
+"""GitHub's API: the port ``shared.github.GitHub`` over HTTP."""
