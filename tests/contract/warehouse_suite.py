@@ -174,8 +174,8 @@ class WarehouseSuite:
         put(warehouse, "a", push(1), push(1, number=2), push(2))
         for repo_ids, rows in (([1, 2], 3), ([1], 2), ([], 0)):
             unit = warehouse.derive(
-                "credit_contributions", {"repo_ids": repo_ids, **ALONE}, Dataset.CONTRIBUTIONS, "all",
-                {"of": len(repo_ids)},
+                "credit_contributions", {"repo_ids": repo_ids, **ALONE},
+                Dataset.CONTRIBUTIONS, "all", {"of": len(repo_ids)},
             )  # fmt: skip
             assert (unit.rows, unit.about) == (rows, {"of": len(repo_ids)})
             assert warehouse.units(Dataset.CONTRIBUTIONS) == (unit,)
