@@ -14,9 +14,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from shared import sync_state
 from shared.canonical import canonical_json
-from shared.context import Services
 from shared.models import Kind
 from shared.ports import Json
 from shared.statements import micros
@@ -131,27 +129,6 @@ def decide(
         reach = min(read_until, max(span.end for span in spans))
         until = reach + (-(reach - _EPOCH) % _HOUR)
     return Authority(tuple(spans), known, tuple(months), until)
-
-
-def of_repository(
-    services: Services, repo_id: int, number: int, captured: frozenset[datetime]
-) -> Authority:
-    """What holds for a repository now. ``number`` is that of its registration."""
-    (document,) = services.documents.get(sync_state.path(repo_id))
-    state = None if document is None else sync_state.read(document)
-    if state is None or state.number != number or not any(map(state.known, Kind)):
-        return ARCHIVE_ALONE
-    rows = services.warehouse.query("measure_numbers", {"repo_ids": [repo_id]}).to_pylist()
-    months = [
-        Month(
-            datetime(row["month"] // 100, row["month"] % 100, 1, tzinfo=UTC),
-            row["numbers"],
-            row["seen"],
-            row["pushes_unknown"],
-        )
-        for row in rows
-    ]
-    return decide(state, months, captured, services.settings.source)
 
 
 def sources_parameter(authorities: Mapping[int, Authority]) -> str:

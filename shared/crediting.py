@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 
-from shared import authority, rule_sets
+from shared import authority, rule_sets, sync_state
 from shared.accounts import Classifier
 from shared.authority import Authority, sources_parameter
 from shared.context import Services
 from shared.coverage import Captured, captured, with_github
 from shared.mails import mail_digest, mail_secret
-from shared.models import iso
+from shared.models import Kind, iso
 from shared.ports import Unit
 from shared.repositories import unit_name
 from shared.tables import Dataset
@@ -29,8 +30,29 @@ def held_of(services: Services, repo_id: int | None, number: int) -> tuple[Captu
     held = captured(services.warehouse.units(Dataset.EVENTS), number)
     if repo_id is None:
         return held, authority.ARCHIVE_ALONE
-    found = authority.of_repository(services, repo_id, number, held.hours)
+    found = authority_of(services, repo_id, number, held.hours)
     return with_github(held, found), found
+
+
+def authority_of(
+    services: Services, repo_id: int, number: int, captured: frozenset[datetime]
+) -> Authority:
+    """What holds for a repository now. ``number`` is that of its registration."""
+    (document,) = services.documents.get(sync_state.path(repo_id))
+    state = None if document is None else sync_state.read(document)
+    if state is None or state.number != number or not any(map(state.known, Kind)):
+        return authority.ARCHIVE_ALONE
+    rows = services.warehouse.query("measure_numbers", {"repo_ids": [repo_id]}).to_pylist()
+    months = [
+        authority.Month(
+            datetime(row["month"] // 100, row["month"] % 100, 1, tzinfo=UTC),
+            row["numbers"],
+            row["seen"],
+            row["pushes_unknown"],
+        )
+        for row in rows
+    ]
+    return authority.decide(state, months, captured, services.settings.source)
 
 
 def credit(
