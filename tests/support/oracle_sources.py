@@ -176,14 +176,16 @@ def _lines(record: Record, records: Sequence[Record]) -> tuple[int | None, int |
 def _deciding_time(
     record: Record, kind: str, subject: str, claims: Iterable[tuple[Record, str, str, int | None]]
 ) -> datetime:
-    if kind in {"COMMIT", "ISSUE_CLOSED"}:
-        own: datetime = record["at"]
-        return own
     of = "PR_MERGED" if kind in {"LINES_ADDED", "LINES_DELETED"} else kind
     times = [
-        r["at"] for r, k, s, _ in claims if r["source"] == "github" and (k, s) == (of, subject)
+        r["at"]
+        for r, k, s, _ in claims
+        if r["source"] == "github"
+        and (k, s) == (of, subject)
+        and kind not in {"COMMIT", "ISSUE_CLOSED"}
     ]
-    return min(times, default=record["at"])
+    decided: datetime = min(times, default=record["at"])
+    return decided
 
 
 def _deed(
