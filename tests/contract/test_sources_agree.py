@@ -15,6 +15,7 @@ import pytest
 from infra.archive_rows import ArchiveRows
 from shared.statements import micros
 from shared.tables import Dataset
+from tests.contract.test_rules_agree import READING
 from tests.support import googlesql, oracle_sources
 from tests.support.cases_sources import CASES, SourceCase
 from tests.support.engines import Duck, Parameters, Rows, reference
@@ -153,15 +154,8 @@ def test_google_credits_both_sources_as_duckdb_does() -> None:
     assert found == _duckdb()
 
 
-_READING: Mapping[str, Parameters] = {
-    "compact_github_events": {},
-    "list_co_authors": {},
-    "measure_numbers": {},
-}
-
-
 @needs_google
-@pytest.mark.parametrize("name", _READING)
+@pytest.mark.parametrize("name", sorted(READING))
 def test_both_engines_read_the_same_of_what_github_told(name: str, tmp_path: Path) -> None:
     archive = [row for _, rows, _, _ in _groups() for row in rows]
     told = [row for _, _, rows, _ in _groups() for row in rows]
