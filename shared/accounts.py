@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,7 @@ class _Rule(BaseModel):
     prefixes: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     types: frozenset[str] = frozenset()
+    mails: Mapping[str, str] = {}
 
     def fits(self, login: str, account_type: str | None) -> bool:
         return (
@@ -124,6 +125,35 @@ class Classifier:
         rows = table.filter(possible)
         columns = (rows[name].to_pylist() for name in ("account_id", "login", "account_type"))
         return self.others(Account(*account) for account in zip(*columns, strict=True))
+
+    def others_named(
+        self, table: pa.Table, digest: Callable[[str], str]
+    ) -> list[dict[str, str | int | None]]:
+        """Those of the rows of list_co_authors.sql that are not human: @agents of crediting.
+
+        By account as everybody is, else by the address, of which rows and ``digest`` give the
+        keyed hash: {id, login, mail, class}, in a stated order.
+        """
+        by_mail = {
+            digest(mail): (login, rule.account_class)
+            for rule in reversed(_rules())
+            for mail, login in rule.mails.items()
+        }
+        found: set[tuple[int | None, str | None, str | None, str]] = set()
+        for row in table.to_pylist():
+            id_, login, mail = row["account_id"], row["login"], row["mail"]
+            if id_ is not None:
+                account = self.classify(Account(id_, login, row["account_type"]))
+                if account.account_class is not AccountClass.HUMAN:
+                    found.add((id_, login, None, account.account_class.value))
+                    continue
+            if mail in by_mail and id_ not in self._overrides:
+                named, account_class = by_mail[mail]
+                found.add((id_, login or named, mail, account_class.value))
+        return [
+            {"id": id_, "login": login, "mail": mail, "class": account_class}
+            for id_, login, mail, account_class in sorted(found, key=repr)
+        ]
 
     @property
     def digest(self) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.models import AccountClass, Kind
 from shared.receipts import Receipt
+from shared.recounts import Recounted, Sources
 
 GLOBAL = "global"
 """The board over all registered repositories."""
@@ -72,7 +73,8 @@ class Head(BaseModel):
     ``first_ids`` and ``first_logins`` are the first keys of the index documents (empty where the
     board has one page and needs none). ``kept`` are the editions before, newest first. ``rules``
     is the version of the rule set. ``counts`` are the rows' summed. ``coverage`` is the body of
-    ``shared/coverage.py``.
+    ``shared/coverage.py``. ``sources`` say what GitHub counts for, and ``recounted`` for what
+    another source counts than on the board before, so that a movement may come of that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +94,8 @@ class Head(BaseModel):
     first_ids: tuple[int, ...] = ()
     first_logins: tuple[str, ...] = ()
     coverage: Mapping[str, Any]
+    sources: Sources = {}
+    recounted: tuple[Recounted, ...] = ()
     kept: tuple[str, ...] = ()
     digests: Mapping[str, str]
     redacted: bool = False

@@ -6,16 +6,28 @@ gathered in November 2026 (docs/sources.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
+from shared.authority import ARCHIVE_ALONE, Authority
+from shared.coverage_notes import era_notes, gap_notes
+from shared.coverage_notes import together as era_notes_together
 from shared.models import Window, iso, parse_time
 from shared.ports import Unit
+from shared.source_days import (
+    FAMILIES,
+    Completeness,
+    Days,
+    completeness_of,
+    days_of,
+    percent_text,
+    source_of,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -30,10 +42,6 @@ KNOWN_OUTAGES: tuple[tuple[datetime, datetime], ...] = (
 _OUTAGE_HOURS = frozenset(
     begin + n * HOUR for begin, end in KNOWN_OUTAGES for n in range((end - begin) // HOUR)
 )
-
-REVIEWS_BEGIN = datetime(2020, 8, 1, tzinfo=UTC)
-CAPTURE_FADES = datetime(2025, 5, 24, tzinfo=UTC)
-PAYLOADS_TRIMMED = datetime(2025, 10, 7, tzinfo=UTC)
 
 MAX_HOLES = 50
 """Holes that a coverage lists; the rest is counted."""
@@ -134,16 +142,33 @@ class Hole(BaseModel):
     reason: str
 
 
+GAPS: Mapping[str, str] = {
+    "pushes_without_commits": "pushes",
+    "merges_unattributed": "merges",
+    "merges_without_lines": "merges",
+    "commits_unlinked": "commits",
+    "accounts_deleted": "told",
+}
+"""What may be unknown, and the column of measure_gaps.sql that says of how many."""
+
+_NO_GAP = Gap(unknown=0, of=0)
+
+
 class Coverage(BaseModel):
     """How complete a board is.
 
-    ``hours_captured`` of ``hours_expected`` hours of the window have data; ``percent`` is that
-    share with two places, as text. ``known`` counts what events say they do not know.
+    ``source`` is archive, github, or archive and github; ``days`` say which of them counts for how
+    many days of each family of kinds. ``hours_captured`` of ``hours_expected`` hours of the window
+    have data; ``percent`` is that share with two places, as text. ``known`` counts what events say
+    they do not know. ``archive_completeness`` is of the window's months, null where GitHub was not
+    read or gave no number.
     """
 
     model_config = ConfigDict(frozen=True)
 
     source: str
+    days: Mapping[str, Days] = {}
+    archive_completeness: Completeness | None = None
     start: str | None
     end: str
     captured_from: str | None
@@ -158,40 +183,64 @@ class Coverage(BaseModel):
     pushes_without_commits: Gap
     merges_unattributed: Gap
     merges_without_lines: Gap
+    commits_unlinked: Gap = _NO_GAP
+    accounts_deleted: Gap = _NO_GAP
     notes: tuple[str, ...]
 
 
-def measure(window: Window, held: Captured, gaps: pa.Table) -> Coverage:
-    """The coverage of a window. ``gaps`` are the rows of measure_gaps.sql (one a window)."""
+def with_github(held: Captured, authority: Authority) -> Captured:
+    """What is captured of a repository by the source that counts for each hour.
+
+    Where all kinds are GitHub's, the hours up to which it was read; elsewhere the archive's.
+    """
+    hours = set(held.hours)
+    for start, end in authority.of_all_kinds:
+        span = set(_hours(start, end))
+        read = min(end, authority.until or end)
+        hours = (hours - span) | set(_hours(start, read))
+    as_of = max(filter(None, (held.as_of, authority.until)), default=None)
+    return replace(held, hours=frozenset(hours), as_of=as_of)
+
+
+def measure(
+    window: Window, held: Captured, gaps: pa.Table, authority: Authority = ARCHIVE_ALONE
+) -> Coverage:
+    """The coverage of a window. ``gaps`` are the rows of measure_gaps.sql (one a window).
+
+    ``held`` is what both sources cover together, as ``with_github`` says.
+    """
     row: dict[str, Any] = next((r for r in gaps.to_pylist() if r["window_name"] == window.name), {})
     begin = window.start or held.begin or window.end
     begin = begin.replace(minute=0, second=0, microsecond=0)
     expected = _hours(begin, window.end)
     holes = _holes(expected, held.hours)
     have = sum(1 for hour in expected if hour in held.hours)
-    hundredths = have * 10_000 // len(expected) if expected else 0
-    gap = {
-        name: Gap(unknown=row.get(name, 0), of=row.get(of, 0))
-        for name, of in (
-            ("pushes_without_commits", "pushes"),
-            ("merges_unattributed", "merges"),
-            ("merges_without_lines", "merges"),
-        )
-    }
+    gap = {name: Gap(unknown=row.get(name, 0), of=row.get(of, 0)) for name, of in GAPS.items()}
+    days = {name: days_of(begin, window.end, authority, kind) for name, kind in FAMILIES.items()}
+    completeness = completeness_of(begin, window.end, authority)
+    lost = (
+        completeness is not None
+        and completeness.seen < completeness.of
+        and any(family.archive for family in days.values())
+    )
     return Coverage(
-        source="archive",
+        source=source_of(days.values()),
+        days=days,
+        archive_completeness=completeness,
         start=None if window.start is None else iso(window.start),
         end=iso(window.end),
         captured_from=None if held.begin is None else iso(held.begin),
         captured_until=iso(window.end),
         hours_expected=len(expected),
         hours_captured=have,
-        percent=f"{hundredths // 100}.{hundredths % 100:02d}",
-        complete=0 < have == len(expected) and not any(g.unknown for g in gap.values()),
+        percent=percent_text(have, len(expected)),
+        complete=0 < have == len(expected)
+        and not lost
+        and not any(g.unknown for g in gap.values()),
         holes=tuple(holes[:MAX_HOLES]),
         more_holes=max(len(holes) - MAX_HOLES, 0),
         broken_lines=held.broken,
-        notes=_notes(begin, window.end, gap),
+        notes=(*era_notes(begin, window.end, authority), *gap_notes(gap)),
         **gap,
     )
 
@@ -207,44 +256,30 @@ def together(parts: Sequence[Coverage]) -> Coverage:
         gaps = [getattr(part, name) for part in parts]
         return Gap(unknown=sum(g.unknown for g in gaps), of=sum(g.of for g in gaps))
 
-    names = ("pushes_without_commits", "merges_unattributed", "merges_without_lines")
-    gaps = {name: total(name) for name in names}
+    gaps = {name: total(name) for name in GAPS}
+    days = {
+        name: Days(
+            archive=sum(part.days[name].archive for part in parts if name in part.days),
+            github=sum(part.days[name].github for part in parts if name in part.days),
+        )
+        for name in FAMILIES
+    }
+    measured = [part.archive_completeness for part in parts if part.archive_completeness]
+    seen, of = sum(m.seen for m in measured), sum(m.of for m in measured)
     return worst.model_copy(
         update={
             **gaps,
+            "source": source_of(days.values()),
+            "days": days,
+            "archive_completeness": Completeness(seen=seen, of=of, percent=percent_text(seen, of))
+            if measured
+            else None,
             "end": max(part.end for part in parts),
             "captured_until": min(part.captured_until for part in parts),
             "complete": all(part.complete for part in parts),
-            "notes": _notes(
-                parse_time(min(part.start or part.captured_from or part.end for part in parts)),
-                parse_time(max(part.end for part in parts)),
-                gaps,
-            ),
+            "notes": (*era_notes_together(part.notes for part in parts), *gap_notes(gaps)),
         }
     )
-
-
-def _notes(begin: datetime, end: datetime, gaps: dict[str, Gap]) -> tuple[str, ...]:
-    notes: list[str] = []
-    if begin < REVIEWS_BEGIN:
-        notes.append("The archive has no review events before August 2020.")
-    if end > CAPTURE_FADES:
-        notes.append(
-            "Since 2025-05-24 the archive misses many events: it saw 42 % of opened pull "
-            "requests in 2025-07 and 4 to 16 % in 2026."
-        )
-    if end > PAYLOADS_TRIMMED:
-        notes.append("Since 2025-10-07 archive payloads carry no commits, merge authors or lines.")
-    if gaps["pushes_without_commits"].unknown:
-        notes.append(
-            f"{gaps['pushes_without_commits'].unknown} pushes do not say how many commits they "
-            "brought; their commits are unknown, not zero."
-        )
-    if gaps["merges_unattributed"].unknown:
-        notes.append(
-            f"{gaps['merges_unattributed'].unknown} merges name no author and count for nobody."
-        )
-    return tuple(notes)
 
 
 def _holes(expected: Sequence[datetime], have: frozenset[datetime]) -> list[Hole]:

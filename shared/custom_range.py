@@ -16,14 +16,24 @@ from datetime import datetime, timedelta
 import msgspec
 import pyarrow as pa
 
-from shared import rule_sets
+from shared import authority, rule_sets
 from shared.accounts import Classifier
+from shared.authority import Authority
 from shared.board_parts import Ranks, encode
 from shared.board_reading import BoardReader, Selection, Slice
 from shared.boards import Head, Movement, Row, pointer_path
 from shared.canonical import fingerprint
 from shared.context import Services
-from shared.coverage import HOUR, Captured, Coverage, captured_of_each, measure, together
+from shared.coverage import (
+    HOUR,
+    Captured,
+    Coverage,
+    captured_of_each,
+    measure,
+    together,
+    with_github,
+)
+from shared.crediting import credit_of
 from shared.errors import NotFound, Rejected, RetryLater
 from shared.models import ARCHIVE_BEGINS, Window, iso, parse_time
 from shared.ports import Document, Parameter, Unit
@@ -150,7 +160,10 @@ class _Basis:
     def key(self) -> str:
         # The hours captured are part of it: they change the coverage of the very same facts.
         facts = [
-            [unit.name, unit.digest, str(unit.about["as_of"]), self._note(unit, "captured")]
+            [
+                *(unit.name, unit.digest, str(unit.about["as_of"]), self._note(unit, "captured")),
+                unit.about.get("authority"),
+            ]
             for unit in self.units
         ]
         return fingerprint(
@@ -210,6 +223,7 @@ def _count(services: Services, basis: _Basis, name: str) -> RangeBoard:
         rules=basis.rules.rules.digest,
         method=method_digest(),
         accounts=basis.classifier.digest,
+        agent_credit=credit_of(basis.units),
     )
     parts = encode(rows, inputs.generation, Ranks())
     head = Head(
@@ -252,14 +266,15 @@ def _coverage(services: Services, basis: _Basis) -> Coverage:
     # The hours that the range touches: one that lies within an hour is as complete as that hour.
     last = basis.window.end - timedelta(microseconds=1)
     touched = replace(basis.window, end=last.replace(minute=0, second=0, microsecond=0) + HOUR)
-    alike: dict[tuple[datetime, Captured], list[Unit]] = {}
+    alike: dict[tuple[datetime, Captured, Authority], list[Unit]] = {}
     for unit in basis.units:
-        held, as_of = each[numbers[unit.name]], _as_of(unit)
+        decided, as_of = authority.from_json(unit.about.get("authority")), _as_of(unit)
+        held = with_github(each[numbers[unit.name]], decided)
         known = frozenset(hour for hour in held.hours if hour < as_of)
-        alike.setdefault((as_of, replace(held, hours=known)), []).append(unit)
+        alike.setdefault((as_of, replace(held, hours=known), decided), []).append(unit)
     parts: list[Coverage] = []
-    for (as_of, held), units in sorted(alike.items(), key=lambda found: found[0][0]):
-        part = measure(touched, held, _gaps(services, units, basis.window))
+    for (as_of, held, decided), units in sorted(alike.items(), key=lambda found: found[0][0]):
+        part = measure(touched, held, _gaps(services, units, basis.window), decided)
         parts.append(part.model_copy(update={"captured_until": iso(as_of)}))
     return together(parts).model_copy(update={"start": start, "end": end})
 

@@ -22,7 +22,10 @@ REASONS: dict[Exclusion, str] = {
     Exclusion.OWN_PULL_REQUEST: "a review of one's own pull request",
     Exclusion.COMMITS_UNKNOWN: "the push does not say how many commits it brought",
     Exclusion.NO_DISTINCT_COMMITS: "the push brought no new commit",
+    Exclusion.MERGE_COMMIT: "a merge commit: the commits that it brings count",
     Exclusion.AUTHOR_UNKNOWN: "no event names the author of the merged pull request",
+    Exclusion.AUTHOR_UNLINKED: "no account on GitHub has the address of the commit's author",
+    Exclusion.ACCOUNT_DELETED: "the account is deleted",
     Exclusion.REPEATED: "another event already counted for the same subject",
     Exclusion.IMPLAUSIBLE: "the event claims more than 100,000,000 lines or commits",
     Exclusion.CLOSED_AGAIN: "a later close of the same issue counts instead",
@@ -34,7 +37,11 @@ REASONS: dict[Exclusion, str] = {
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """One event behind a score. ``link`` leads to it on GitHub, where its kind has a page."""
+    """One event behind a score. ``link`` leads to it on GitHub, where its kind has a page.
+
+    ``source`` is archive or github. Where an agent took part, ``agent`` is its login and ``human``
+    that of who answers for the work, each None where it is unknown.
+    """
 
     event_id: str
     at: str
@@ -42,6 +49,9 @@ class EventLine:
     quantity: int | None
     link: str | None
     copies: int
+    source: str = "archive"
+    agent: str | None = None
+    human: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,9 @@ def _events(rows: Iterable[dict[str, object]], names: dict[int, str], per_kind: 
                 None if row["quantity"] is None else _int(row["quantity"]),
                 link(repository, row),
                 _int(row["copies"]),
+                str(row["source"]),
+                _text(row["agent_login"]),
+                _text(row["human_login"]),
             )
         )
     for found in lines.values():
@@ -233,7 +246,7 @@ def link(repository: str, row: dict[str, object]) -> str | None:
     base = f"https://github.com/{repository}"
     number, object_id, head, ref = row["number"], row["object_id"], row["head"], row["ref"]
     match row["event_type"]:
-        case "PushEvent" if head:
+        case "PushEvent" | "Commit" if head:
             return f"{base}/commit/{head}"
         case "PullRequestEvent" if number:
             return f"{base}/pull/{number}"
@@ -250,6 +263,10 @@ def link(repository: str, row: dict[str, object]) -> str | None:
         case "ReleaseEvent" if ref:
             return f"{base}/releases/tag/{ref}"
     return None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _int(value: object) -> int:

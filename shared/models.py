@@ -40,7 +40,10 @@ class Exclusion(StrEnum):
     OWN_PULL_REQUEST = "own_pull_request"
     COMMITS_UNKNOWN = "commits_unknown"
     NO_DISTINCT_COMMITS = "no_distinct_commits"
+    MERGE_COMMIT = "merge_commit"
     AUTHOR_UNKNOWN = "author_unknown"
+    AUTHOR_UNLINKED = "author_unlinked"
+    ACCOUNT_DELETED = "account_deleted"
     REPEATED = "repeated"
     IMPLAUSIBLE = "implausible"
     # Decided per window or rule set, so never stored with the contribution:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PARAMETERS: Mapping[str, str] = {
+    "agent_credit": "STRING",
+    "agents": "STRING",
     "classes": "STRING",
     "contributor_id": "INT64",
     "end_at": "TIMESTAMP",
     "names": "ARRAY<STRING>",
+    "people": "STRING",
     "per_kind": "INT64",
     "repo_id": "INT64",
     "repo_ids": "ARRAY<INT64>",
     "rule_set": "STRING",
+    "sources": "STRING",
     "start_at": "TIMESTAMP",
     "top": "INT64",
     "window": "STRING",

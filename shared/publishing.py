@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from shared.errors import Conflict, IntegrityError, NotFound
 from shared.models import WINDOW_DAYS, AccountClass, Kind, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
 from shared.receipts import Inputs, Receipt
+from shared.recounts import Recounted, Sources, recounted
 from shared.tables import COUNT_COLUMNS
 
 _BATCH_BYTES = 3_000_000
@@ -47,7 +48,10 @@ _ABANDONED_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A board as counted, before it is published. ``rows`` come from rank_board.sql."""
+    """A board as counted, before it is published. ``rows`` come from rank_board.sql.
+
+    ``sources`` are the days of its repositories for which GitHub counts (``shared/recounts.py``).
+    """
 
     name: str
     rows: pa.Table
@@ -55,6 +59,7 @@ class Draft:
     as_of: str
     rules_version: int
     coverage: Mapping[str, Any]
+    sources: Sources = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,13 @@ class Publisher:
         """The head to flip to, with every part of it written and verified."""
         inputs = draft.inputs
         if current is not None and current.generation == inputs.generation:
-            return current.model_copy(update={"coverage": draft.coverage})
+            told = {"coverage": draft.coverage, "sources": draft.sources}
+            return current.model_copy(update=told)
         kept = self._kept(current, inputs.generation)
         if kept is not None:
             again = self._succeed(kept, current)
-            return again.model_copy(update={"coverage": draft.coverage})
+            told = {"coverage": draft.coverage, "sources": draft.sources}
+            return again.model_copy(update={**told, "recounted": _recounted(draft, current)})
         return self._write(draft, current)
 
     def _kept(self, current: Head | None, generation: str) -> Head | None:
@@ -169,6 +176,8 @@ class Publisher:
             first_ids=parts.first_ids,
             first_logins=parts.first_logins,
             coverage=draft.coverage,
+            sources=draft.sources,
+            recounted=_recounted(draft, current),
             kept=self._kept_after(current, inputs.generation),
             digests=parts.digests,
         )
@@ -315,6 +324,12 @@ class Publisher:
                 [row.rank for row in rows],
                 [row.overall.rank for row in rows],
             )
+
+
+def _recounted(draft: Draft, current: Head | None) -> tuple[Recounted, ...]:
+    if current is None:
+        return ()
+    return recounted(current.sources, draft.sources, draft.inputs.start, current.as_of)
 
 
 def _head(document: Document) -> Head:

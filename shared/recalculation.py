@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import structlog
 
-from shared import audit, global_requests, job_steps, jobs, repositories, rule_sets
+from shared import audit, authority, global_requests, job_steps, jobs, repositories, rule_sets
 from shared.accounts import Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
 from shared.context import Caller, Services
-from shared.coverage import Coverage, captured, measure, together
+from shared.coverage import Coverage, captured, measure, together, with_github
+from shared.crediting import credit_of
 from shared.errors import NotFound, RetryLater
 from shared.global_requests import request_global as request_global
 from shared.jobs import Job, JobType, Stage
@@ -21,6 +22,7 @@ from shared.models import Window, iso, parse_time, published_windows
 from shared.ports import Json, Unit
 from shared.publishing import Draft, Published
 from shared.receipts import Inputs, facts_digest, window_text
+from shared.recounts import texts_of
 from shared.repositories import Repository, unit_name
 from shared.rule_sets import Versioned
 from shared.statements import method_digest, windows_parameter
@@ -103,13 +105,17 @@ def count(services: Services, repo_id: int, rules: Versioned, *, anew: bool = Fa
         contributions = _unit(services, Dataset.CONTRIBUTIONS, repo_id)
         as_of = parse_time(str(contributions.about["as_of"]))
         number = contributions.about["number"]
+        decided = authority.from_json(contributions.about.get("authority"))
         held = captured(services.warehouse.units(Dataset.EVENTS), int(str(number)))
+        held = with_github(held, decided)
         about: dict[str, Json] = {
             "repo_id": repo_id,
             "number": number,
             "as_of": iso(as_of),
             "contributions": contributions.digest,
             "captured": fingerprint([iso(hour) for hour in sorted(held.hours)]),
+            "authority": authority.as_json(decided),
+            "agent_credit": contributions.about.get("agent_credit", "author"),
             "rules": rules.rules.digest,
             "method": method_digest(),
         }
@@ -123,7 +129,8 @@ def count(services: Services, repo_id: int, rules: Versioned, *, anew: bool = Fa
         )
         about["facts"] = fingerprint(digest.to_pylist())
         about["coverage"] = {
-            window.name: measure(window, held, gaps).model_dump(mode="json") for window in windows
+            window.name: measure(window, held, gaps, decided).model_dump(mode="json")
+            for window in windows
         }
         unit = services.warehouse.derive(
             "count_standings",
@@ -205,6 +212,10 @@ def drafts_of(
     )
     classifier = Classifier(rule_sets.class_overrides(services))
     classes = _classes(services, classifier, repo_ids)
+    sources = {
+        str(unit.about["repo_id"]): texts_of(authority.from_json(unit.about.get("authority")).spans)
+        for unit in standings
+    }
     drafts: list[Draft] = []
     for window in published_windows(as_of):
         if only is not None and window.name != only:
@@ -222,10 +233,19 @@ def drafts_of(
             rules=rules.rules.digest,
             method=method_digest(),
             accounts=classifier.digest,
+            agent_credit=credit_of(standings),
         )
         coverage = together([_coverage(unit, window) for unit in standings])
         drafts.append(
-            Draft(name, rows, inputs, iso(as_of), rules.version, coverage.model_dump(mode="json"))
+            Draft(
+                name,
+                rows,
+                inputs,
+                iso(as_of),
+                rules.version,
+                coverage.model_dump(mode="json"),
+                sources,
+            )
         )
     return drafts
 

@@ -17,7 +17,8 @@ class Inputs(BaseModel):
     """Everything that decides a board. Equal inputs give an equal board.
 
     ``facts`` is the digest of the contributions, ``rules`` of the rule set, ``method`` of the
-    statements, ``accounts`` of the classification, ``people`` of identity merges and opt-outs.
+    statements, ``accounts`` of the classification, ``people`` of identity merges and opt-outs;
+    ``agent_credit`` says who is credited for the work of agents.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +32,7 @@ class Inputs(BaseModel):
     method: str
     accounts: str
     people: str = NOBODY
+    agent_credit: str = "author"
 
     @property
     def generation(self) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from shared import job_steps, jobs, repositories
+from shared import crediting, job_steps, jobs, repositories
 from shared.context import Services
-from shared.coverage import captured
 from shared.errors import NotFound
 from shared.jobs import Job, RepositoryStatus, Stage, State
 from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
 from shared.ports import Fields, Json, Transaction
-from shared.repositories import Repository, unit_name
-from shared.tables import Dataset
+from shared.repositories import Repository
 
 log = structlog.get_logger()
 
@@ -22,8 +20,8 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     """The step of stage SCRAPE. Raises NotFound if nothing captured is of that repository."""
     repository = begin(services, job)
     log.info("scrape_started")
-    held = captured(services.warehouse.units(Dataset.EVENTS), repository.number)
     repo_id = repository.github_id or find(services, repository)
+    held, found = crediting.held_of(services, repo_id, repository.number)
     if held.as_of is None or repo_id is None:
         raise NotFound(
             f"No event of {repository.name} was captured. Check the spelling, or ingest the hours "
@@ -33,24 +31,14 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     if repository.github_id is None:
         _note(services, repository, {"github_id": repo_id})
     job_steps.report(services, job, 1, 3, "crediting contributions")
-    unit = services.warehouse.derive(
-        "credit_contributions",
-        {"repo_ids": [repo_id]},
-        Dataset.CONTRIBUTIONS,
-        unit_name(repo_id),
-        {
-            "repo_id": repo_id,
-            "number": repository.number,
-            "as_of": iso(held.as_of),
-            "source": "archive",
-        },
-    )
+    unit = crediting.credit(services, repo_id, repository.number, held, found)
     name = services.warehouse.query("latest_repository_names", {"repo_ids": [repo_id]})
     _note(
         services,
         repository,
         {
-            "name": str(name["repo_name"][0]),
+            # Of a repository that only GitHub told of, no event says the name.
+            "name": str(name["repo_name"][0]) if name.num_rows else repository.name,
             "last_scraped_at": iso(services.now()),
             "latest_data_at": iso(held.as_of),
         },

@@ -109,6 +109,11 @@ class Settings(BaseModel):
         description="measured: per repository, kind and month GitHub counts where the archive saw "
         "less than 99 %; the others: always that one",
     )
+    agent_credit: Literal["author", "human", "agent"] = Field(
+        default="author",
+        description="who is credited for work that an AI agent had a hand in: whom GitHub names, "
+        "the responsible human, or the agent; takes effect with the next scrape",
+    )
     mail_secret: str | None = Field(
         default=None,
         min_length=16,

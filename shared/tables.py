@@ -55,7 +55,7 @@ CONTRIBUTIONS: Columns = {
     "repo_id": "INT64",
     "kind": "STRING",
     "subject": "STRING",  # natural identity within repository and kind: a number or an id
-    "contributor_id": "INT64",  # null where the author of a merge is unknown
+    "contributor_id": "INT64",  # null where the author is unknown, unlinked or deleted
     "contributor_login": "STRING",
     "contributor_type": "STRING",  # GitHub's own word for the account, where an event says it
     "actor_id": "INT64",  # who did it; differs from the contributor for a merge
@@ -73,7 +73,11 @@ CONTRIBUTIONS: Columns = {
     "ref": "STRING",
     "head": "STRING",
     "copies": "INT64",  # how many rows carried this very event
-    "source": "STRING",
+    "source": "STRING",  # archive or github
+    "agent_id": "INT64",  # the agent that took part, and the human who answers for the work
+    "agent_login": "STRING",
+    "human_id": "INT64",
+    "human_login": "STRING",
 }
 
 COUNT_COLUMNS: Mapping[Kind, str] = {kind: kind.value.lower() for kind in Kind}

@@ -12,6 +12,7 @@ from shared.boards import Movement as StoredMovement
 from shared.coverage import Coverage
 from shared.models import AccountClass, Kind
 from shared.receipts import Receipt
+from shared.recounts import Recounted
 
 
 class Movement(Shape):
@@ -50,6 +51,8 @@ class BoardMeta(Shape):
     """What a board was made from. ``start`` is null where the window has none.
 
     ``board`` is global or a repository's name. ``total`` counts the rows of the selection.
+    ``recounted`` are the times for which another source counts than on the board before: a
+    movement may come of that.
     """
 
     board: str
@@ -65,6 +68,7 @@ class BoardMeta(Shape):
     end: Time
     as_of: Time
     coverage: Coverage
+    recounted: list[Recounted]
     redacted: bool
 
 
@@ -114,5 +118,6 @@ def board_meta(head: Head, name: str, total: int, page: int, page_size: int) -> 
         end=inputs.end,
         as_of=head.as_of,
         coverage=Coverage.model_validate(head.coverage),
+        recounted=list(head.recounted),
         redacted=head.redacted,
     )

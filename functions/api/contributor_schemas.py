@@ -67,7 +67,9 @@ class ContributorAnswer(Envelope[Contributor, ContributorMeta, Links]):
 class Event(Shape):
     """An event behind a score. ``quantity`` is null where it is unknown; ``copies`` counts how
 
-    often the sources had it; ``link`` leads to what it was about on GitHub.
+    often the source had it; ``link`` leads to what it was about on GitHub. ``source`` is archive or
+    github. Where an AI agent took part, ``agent`` is its name and ``human`` that of who answers for
+    the work, each null where it is unknown.
     """
 
     id: str
@@ -76,6 +78,9 @@ class Event(Shape):
     quantity: int | None
     link: str | None
     copies: int
+    source: str
+    agent: str | None
+    human: str | None
 
 
 class KindEarned(Shape):
@@ -224,6 +229,9 @@ def _events(lines: Sequence[EventLine]) -> list[Event]:
             quantity=line.quantity,
             link=line.link,
             copies=line.copies,
+            source=line.source,
+            agent=line.agent,
+            human=line.human,
         )
         for line in lines
     ]

@@ -49,6 +49,13 @@ def describe(body: Mapping[str, Any]) -> CoverageNote:
             (coverage.pushes_without_commits, "push", "pushes", "do not say their commits"),
             (coverage.merges_unattributed, "merge", "merges", "name no author"),
             (coverage.merges_without_lines, "merge", "merges", "do not say their lines"),
+            (coverage.commits_unlinked, "commit", "commits", "bear an address of no account"),
+            (
+                coverage.accounts_deleted,
+                "contribution",
+                "contributions",
+                "that GitHub tells of are of deleted accounts",
+            ),
         )
         if gap.unknown
     )

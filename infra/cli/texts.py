@@ -72,9 +72,15 @@ def coverage_lines(body: Mapping[str, Any]) -> list[str]:
             ("commits", coverage.pushes_without_commits, "push", "pushes"),
             ("authors", coverage.merges_unattributed, "merge", "merges"),
             ("lines", coverage.merges_without_lines, "merge", "merges"),
+            ("accounts", coverage.commits_unlinked, "commit", "commits"),
+            ("accounts", coverage.accounts_deleted, "contribution", "contributions"),
         )
         if gap.unknown
     ]
+    if coverage.source != "archive":
+        line += f"; from {coverage.source}"
+    if coverage.archive_completeness:
+        line += f"; the archive saw {coverage.archive_completeness.percent} % of GitHub's numbers"
     return [f"{line}.", *([f"Unknown: {', '.join(gaps)}."] if gaps else [])]
 
 

@@ -6,12 +6,13 @@ WITH facts AS (
     CONCAT(
       subject,
       '|', COALESCE(CAST(contributor_id AS STRING), ''),
-      '|', CAST(actor_id AS STRING),
+      '|', COALESCE(CAST(actor_id AS STRING), ''),
       '|', CAST(UNIX_MICROS(occurred_at) AS STRING),
       '|', COALESCE(CAST(quantity AS STRING), ''),
       '|', COALESCE(exclusion, ''),
       '|', COALESCE(CAST(UNIX_MICROS(superseded_at) AS STRING), ''),
       '|', COALESCE(CAST(pr_size AS STRING), ''),
+      -- The id tells the source as well: GitHub's are words, the archive's numbers.
       '|', event_id
     ) AS line
   FROM contributions

@@ -18,7 +18,10 @@ WITH mine AS (
     ref,
     head,
     copies,
-    contributor_login
+    contributor_login,
+    source,
+    agent_login,
+    human_login
   FROM contributions
   WHERE
     repo_id IN UNNEST(@repo_ids)

@@ -22,6 +22,7 @@ from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_archive import archive_rows, publish
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
 from tests.support.real_data import real_file
+from tests.support.warehouse_rows import ALONE
 
 ENOUGH = 1 << 40
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -348,9 +349,9 @@ def test_the_as_of_time_and_the_rows_are_those_of_the_embedded_backend(
     assert gathered.rows == direct.rows
     warehouse = bigquery_bench.warehouse()
     warehouse.remove(Dataset.EVENTS, "v")
-    for name in ("credit_contributions", "latest_repository_names"):
-        ours = warehouse.query(name, {"repo_ids": top})
-        assert ours.to_pylist() == local.query(name, {"repo_ids": top}).to_pylist()
+    for name, others in (("credit_contributions", ALONE), ("latest_repository_names", {})):
+        wanted = {"repo_ids": top, **others}
+        assert warehouse.query(name, wanted).to_pylist() == local.query(name, wanted).to_pylist()
     local.close()
 
 

@@ -103,7 +103,11 @@ def test_the_other_texts_yield_the_columns_of_the_tables_they_fill(name: str) ->
 @needs_google
 @pytest.mark.parametrize(
     ("name", "dataset"),
-    [("credit_contributions", Dataset.CONTRIBUTIONS), ("count_standings", Dataset.STANDINGS)],
+    [
+        ("compact_github_events", Dataset.GITHUB_EVENTS),
+        ("credit_contributions", Dataset.CONTRIBUTIONS),
+        ("count_standings", Dataset.STANDINGS),
+    ],
 )
 def test_what_is_derived_has_the_columns_of_its_table_in_their_order(
     name: str, dataset: Dataset

@@ -18,11 +18,11 @@ from shared.errors import BudgetRefused, Conflict, LeaderboardError, Rejected, R
 from shared.ports import Allowance, Warehouse
 from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
-from tests.support.warehouse_rows import EVERY_STATEMENT, push, table
+from tests.support.warehouse_rows import ALONE, EVERY_STATEMENT, push, table
 
 ENOUGH = 1 << 40
 SAMPLE = Path(__file__).resolve().parents[2] / "infra" / "sample" / "sample-2025-03.json.gz"
-CREDIT: Any = ("credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {})
+CREDIT: Any = ("credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {})
 
 
 def put(warehouse: Warehouse, unit: str, *repo_ids: int) -> None:

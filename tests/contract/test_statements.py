@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.dialect import duckdb_text, tables_of
 from shared.statements import METHOD, names, statement
-from shared.tables import COLUMNS, CONTRIBUTIONS, EVENTS, STANDINGS, Columns, Dataset
+from shared.tables import COLUMNS, CONTRIBUTIONS, EVENTS, GITHUB_EVENTS, STANDINGS, Columns, Dataset
 from tests.support import googlesql
 
 IDS = "ARRAY<INT64>"
@@ -50,12 +50,24 @@ STATEMENTS: Mapping[str, Signature] = {
     "count_standings": reads(
         "contributions", repo_ids=IDS, windows=JSON_TEXT, rule_set=JSON_TEXT, yields=STANDINGS
     ),
-    "credit_contributions": reads("events", repo_ids=IDS, yields=CONTRIBUTIONS),
+    "compact_github_events": reads("github_events", repo_ids=IDS, yields=GITHUB_EVENTS),
+    "credit_contributions": Signature(
+        frozenset({"events", "github_events"}),
+        {
+            "repo_ids": IDS,
+            "sources": JSON_TEXT,
+            "people": JSON_TEXT,
+            "agents": JSON_TEXT,
+            "agent_credit": "STRING",
+        },
+        CONTRIBUTIONS,
+    ),
     "digest_contributions": reads("contributions", repo_id="INT64"),
     "extract_events": reads("archive", yields=EVENTS),
     "find_repositories": reads("events", names=TEXTS),
     "latest_repository_names": reads("events", repo_ids=IDS),
     "list_accounts": reads("standings", repo_ids=IDS),
+    "list_co_authors": reads("github_events", repo_ids=IDS),
     "list_contributor_events": reads(
         "contributions",
         repo_ids=IDS,
@@ -66,6 +78,7 @@ STATEMENTS: Mapping[str, Signature] = {
     ),
     "list_standings": reads("standings", repo_ids=IDS, window="STRING", yields=STANDINGS),
     "measure_gaps": reads("contributions", repo_id="INT64", windows=JSON_TEXT),
+    "measure_numbers": Signature(frozenset({"events", "github_events"}), {"repo_ids": IDS}),
     "most_active_repositories": reads("events", top="INT64"),
     "rank_board": reads("standings", repo_ids=IDS, window="STRING", classes=JSON_TEXT),
     "tally_board": reads("contributions", repo_ids=IDS, start_at="TIMESTAMP", end_at="TIMESTAMP"),

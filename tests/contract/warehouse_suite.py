@@ -19,7 +19,7 @@ from shared.ports import Allowance, Json, Parameter, Warehouse
 from shared.scoring import DEFAULT_RULES
 from shared.statements import windows_parameter
 from shared.tables import COLUMNS, EVENTS, Dataset
-from tests.support.warehouse_rows import EVERY_STATEMENT, NOW, event, push, table
+from tests.support.warehouse_rows import ALONE, EVERY_STATEMENT, NOW, event, push, table
 
 ENOUGH = 1 << 40
 GENEROUS = Allowance("generous", ENOUGH)
@@ -174,8 +174,8 @@ class WarehouseSuite:
         put(warehouse, "a", push(1), push(1, number=2), push(2))
         for repo_ids, rows in (([1, 2], 3), ([1], 2), ([], 0)):
             unit = warehouse.derive(
-                "credit_contributions", {"repo_ids": repo_ids}, Dataset.CONTRIBUTIONS, "all",
-                {"of": len(repo_ids)},
+                "credit_contributions", {"repo_ids": repo_ids, **ALONE},
+                Dataset.CONTRIBUTIONS, "all", {"of": len(repo_ids)},
             )  # fmt: skip
             assert (unit.rows, unit.about) == (rows, {"of": len(repo_ids)})
             assert warehouse.units(Dataset.CONTRIBUTIONS) == (unit,)
@@ -183,7 +183,9 @@ class WarehouseSuite:
 
     def test_what_is_derived_from_what_was_derived(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", push(1), push(1, number=2))
-        warehouse.derive("credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {})
+        warehouse.derive(
+            "credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {}
+        )
         unit = warehouse.derive(
             "count_standings", self.counting([1]), Dataset.STANDINGS, "1", {"rules": "r"}
         )
@@ -194,6 +196,26 @@ class WarehouseSuite:
         ]
         assert warehouse.unit(Dataset.STANDINGS, "1") == unit
 
+    def test_units_become_one_by_what_is_derived_from_themselves(
+        self, warehouse: Warehouse
+    ) -> None:
+        def told(unit: str, action: str, observed_at: datetime) -> None:
+            row = event(1, action=action, observed_at=observed_at)
+            rows = table(COLUMNS[Dataset.GITHUB_EVENTS], [row, {**row, "repo_id": 2}])
+            warehouse.replace(Dataset.GITHUB_EVENTS, unit, rows.to_batches(), {})
+
+        told("1-0", "opened", NOW)
+        told("1-1", "merged", NOW + timedelta(hours=1))
+        for _ in range(2):
+            unit = warehouse.derive(
+                "compact_github_events", {"repo_ids": [1]}, Dataset.GITHUB_EVENTS, "1-0", {}
+            )
+            assert unit.rows == 1
+        warehouse.remove(Dataset.GITHUB_EVENTS, "1-1")
+        found = warehouse.query("compact_github_events", {"repo_ids": [1, 2]}).to_pylist()
+        assert [(row["repo_id"], row["action"]) for row in found] == [(1, "merged")]
+        assert names(warehouse, Dataset.GITHUB_EVENTS) == ["1-0"]
+
     def test_the_digest_of_a_derived_unit_changes_with_its_content(
         self, warehouse: Warehouse
     ) -> None:
@@ -201,10 +223,10 @@ class WarehouseSuite:
         for count in (1, 1, 2):
             put(warehouse, "a", *(push(1, number=n) for n in range(count)))
             unit = warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {}
+                "credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {}
             )
             again = warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {}
+                "credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {}
             )
             assert unit.digest == again.digest
             digests.append(unit.digest)
@@ -231,7 +253,9 @@ class WarehouseSuite:
 
     def test_times_numbers_and_null(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", push(1))
-        warehouse.derive("credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {})
+        warehouse.derive(
+            "credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {}
+        )
         moment = timedelta(microseconds=1)
         east = NOW.astimezone(None)
         for start, end, rows in (
@@ -253,9 +277,11 @@ class WarehouseSuite:
         self, warehouse: Warehouse
     ) -> None:
         put(warehouse, "a", push(1))
-        parameters: dict[str, Parameter] = {"repo_ids": [1]}
+        parameters: dict[str, Parameter] = {"repo_ids": [1], **ALONE}
         with pytest.raises(BudgetRefused):
-            warehouse.query("latest_repository_names", parameters, allowance=Allowance("q", 1))
+            warehouse.query(
+                "latest_repository_names", {"repo_ids": [1]}, allowance=Allowance("q", 1)
+            )
         with pytest.raises(BudgetRefused):
             warehouse.derive(
                 "credit_contributions", parameters, Dataset.CONTRIBUTIONS, "1", {},
@@ -265,7 +291,7 @@ class WarehouseSuite:
 
     def test_the_estimate_is_enough(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", *(push(1, number=n) for n in range(50)))
-        parameters: dict[str, Parameter] = {"repo_ids": [1]}
+        parameters: dict[str, Parameter] = {"repo_ids": [1], **ALONE}
         estimate = warehouse.estimate("credit_contributions", parameters)
         assert estimate > 0
         warehouse.derive(
@@ -304,7 +330,7 @@ class WarehouseSuite:
         put(warehouse, "a", push(1), push(1, number=2))
         units = [
             warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {},
+                "credit_contributions", {"repo_ids": [1], **ALONE}, Dataset.CONTRIBUTIONS, "1", {},
                 allowance=GENEROUS,
             )
             for _ in range(2)

@@ -91,6 +91,9 @@ def test_a_score_is_explained_down_to_its_events(api: ApiClient) -> None:
             "quantity": 1,
             "link": "https://github.com/octo/engine/pull/2",
             "copies": 1,
+            "source": "archive",
+            "agent": None,
+            "human": None,
         }
     ]
     assert by_kind["LINES_ADDED"]["points"] == 0.4

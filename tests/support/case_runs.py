@@ -21,6 +21,7 @@ from tests.support.case import Case
 from tests.support.cases import CASES
 from tests.support.engines import Duck, Parameters, Rows, reference
 from tests.support.lines import encode
+from tests.support.warehouse_rows import ALONE
 from tests.support.worked_examples import EXAMPLES
 
 ALL: tuple[Case, ...] = CASES + EXAMPLES
@@ -51,7 +52,7 @@ def on_duckdb(events: Rows, ranked: Boards) -> Run:
     with TemporaryDirectory() as folder:
         duck = Duck(Path(folder))
         duck.fill(Dataset.EVENTS, events)
-        wanted: Parameters = {"repo_ids": repositories(events)}
+        wanted: Parameters = {"repo_ids": repositories(events), **ALONE}
         contributions = duck.query("credit_contributions", wanted)
         duck.derive("credit_contributions", wanted, Dataset.CONTRIBUTIONS)
         standings: Rows = []
@@ -85,7 +86,9 @@ def on_reference(events: Rows, ranked: Boards) -> Run:
 def credited_by_reference(events: Rows) -> Rows:
     """The contributions of some events by Google's engine."""
     return reference(
-        "credit_contributions", {Dataset.EVENTS: events}, {"repo_ids": repositories(events)}
+        "credit_contributions",
+        {Dataset.EVENTS: events, Dataset.GITHUB_EVENTS: []},
+        {"repo_ids": repositories(events), **ALONE},
     )
 
 

@@ -31,14 +31,19 @@ class Contribution:
 def credit(events: Iterable[Event]) -> list[Contribution]:
     """Say what each event contributed, to whom, and why it is left out if it is."""
     copies = _gather_copies(events)
-    distinct = sorted((_richest(same) for same in copies.values()), key=lambda e: e.moment)
-    authors = _find_authors(distinct)
+    once = sorted((_richest(same) for same in copies.values()), key=lambda e: e.moment)
+    authors = _find_authors(once)
     found: list[Contribution] = []
-    for event in distinct:
+    for event in once:
         author = authors.get((event.repo_id, event.number)) if event.number is not None else None
         times_seen = len(copies[event.type, event.id, event.created_at])
         found.extend(_contribution(event, c, author, times_seen) for c in _claims(event, author))
     return _leave_out_repeated(found)
+
+
+def distinct(events: Iterable[Event]) -> list[Event]:
+    """Each event once, by the copy that knows most."""
+    return [_richest(same) for same in _gather_copies(events).values()]
 
 
 EventKey = tuple[str, str, datetime]

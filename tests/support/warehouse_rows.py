@@ -22,20 +22,31 @@ _SPAN: Mapping[str, Parameter] = {
     "end_at": NOW + timedelta(days=1),
 }
 
+ALONE: Mapping[str, Parameter] = {
+    "sources": "[]",
+    "people": "[]",
+    "agents": "[]",
+    "agent_credit": "author",
+}
+"""What crediting takes beside repositories, where the archive is the only source."""
+
 EVERY_STATEMENT: Mapping[str, Mapping[str, Parameter]] = {
     "count_standings": {
         "repo_ids": [1],
         "windows": _WINDOWS,
         "rule_set": DEFAULT_RULES.parameter,
     },
-    "credit_contributions": {"repo_ids": [1]},
+    "compact_github_events": {"repo_ids": [1]},
+    "credit_contributions": {"repo_ids": [1], **ALONE},
     "digest_contributions": {"repo_id": 1},
     "find_repositories": {"names": ["o/r1"]},
     "latest_repository_names": {"repo_ids": [1]},
     "list_accounts": {"repo_ids": [1]},
+    "list_co_authors": {"repo_ids": [1]},
     "list_contributor_events": {**_SPAN, "contributor_id": 7, "per_kind": 10},
     "list_standings": {"repo_ids": [1], "window": "all"},
     "measure_gaps": {"repo_id": 1, "windows": _WINDOWS},
+    "measure_numbers": {"repo_ids": [1]},
     "most_active_repositories": {"top": 5},
     "rank_board": {"repo_ids": [1], "window": "all", "classes": '[{"id":7,"class":"bot"}]'},
     "tally_board": _SPAN,

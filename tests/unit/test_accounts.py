@@ -11,6 +11,7 @@ import pytest
 
 import shared.accounts
 from shared.accounts import Account, Classified, Classifier
+from shared.mails import mail_digest
 from shared.models import AccountClass
 
 FILE = Path(shared.accounts.__file__).with_name("account_rules.toml")
@@ -39,6 +40,39 @@ def test_every_entry_of_the_rules_file_decides_what_it_stands_for(
     assert classify(login) == expected
     assert classify(login.upper()) == expected
     assert classify(login, "User") == expected
+
+
+def test_who_is_named_in_work_is_known_by_account_or_by_the_hash_of_an_address() -> None:
+    def digest(mail: str) -> str:
+        return mail_digest("a secret of some length", mail)
+
+    rows = [
+        (11, "ana", "User", digest("ana@example.org")),
+        (12, "claude-code[bot]", "Bot", None),
+        (13, "renamed", "User", digest(" NoReply@Anthropic.com ")),
+        (14, "somebody", "User", digest("noreply@anthropic.com")),
+        (49699333, "dependabot[bot]", "Bot", None),
+        (None, None, None, digest("cursoragent@cursor.com")),
+        (None, None, None, digest("ben@example.org")),
+    ]
+    names = ("account_id", "login", "account_type", "mail")
+    table = pa.table({name: [row[n] for row in rows] for n, name in enumerate(names)})
+    found = Classifier({14: AccountClass.HUMAN}).others_named(table, digest)
+    assert {(f["id"], f["login"], f["mail"] is None, f["class"]) for f in found} == {
+        (12, "claude-code[bot]", True, "agent"),
+        (13, "renamed", False, "agent"),
+        (49699333, "dependabot[bot]", True, "bot"),
+        (None, "cursoragent", False, "agent"),
+    }
+    assert found == Classifier({14: AccountClass.HUMAN}).others_named(
+        table.take([6, 5, 4, 3, 2, 1, 0]), digest
+    )
+
+
+def test_addresses_of_agents_are_in_lower_case_and_alphabetical() -> None:
+    for rule in RULES:
+        mails = list(rule.get("mails", {}))
+        assert mails == sorted({mail.strip().lower() for mail in mails})
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["name"]))

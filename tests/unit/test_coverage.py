@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
 from infra.archive_report import Report
-from shared.coverage import HOUR, MAX_HOLES, Captured, Coverage, captured, measure, together
-from shared.models import Window, iso
+from shared.authority import ARCHIVE_ALONE, Authority, Month, Span
+from shared.coverage import (
+    HOUR,
+    MAX_HOLES,
+    Captured,
+    Coverage,
+    Gap,
+    captured,
+    measure,
+    together,
+    with_github,
+)
+from shared.models import Kind, Window, iso
 from shared.ports import Json, Unit
+from shared.source_days import Completeness, Days
 from shared.tables import Dataset
 
 MIDNIGHT = datetime(2024, 3, 20, tzinfo=UTC)
@@ -198,13 +212,106 @@ def test_what_events_do_not_know_makes_a_board_incomplete_and_is_said() -> None:
         (datetime(2020, 7, 31, 23, tzinfo=UTC), ["no review events before August 2020"]),
         (datetime(2022, 1, 1, tzinfo=UTC), []),
         (datetime(2025, 6, 1, tzinfo=UTC), ["misses many events"]),
-        (datetime(2025, 10, 20, tzinfo=UTC), ["misses many events", "no commits, merge authors"]),
+        (
+            datetime(2025, 10, 20, tzinfo=UTC),
+            ["misses many events", "no commits, merge authors", "a token for its API"],
+        ),
     ],
 )
 def test_the_eras_of_the_archive_are_told(begin: datetime, said: list[str]) -> None:
     notes = coverage([hour_file(begin)]).notes
     assert len(notes) == len(said)
     assert all(words in note for words, note in zip(said, notes, strict=True))
+
+
+# --- two sources ------------------------------------------------------------------------------
+
+FROM, TO = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 21, tzinfo=UTC)
+
+
+def githubs(
+    start: datetime, end: datetime, *months: Month, kinds: Iterable[Kind] = Kind
+) -> Authority:
+    spans = tuple(Span(kind, start, end) for kind in kinds)
+    return Authority(spans, spans, months, end)
+
+
+def two_sources(authority: Authority, units: list[Unit], gaps: pa.Table = NO_GAPS) -> Coverage:
+    return measure(Window("w", FROM, TO), with_github(captured(units), authority), gaps, authority)
+
+
+def test_what_was_read_of_github_is_captured_and_no_era_of_the_archive_is_told() -> None:
+    found = two_sources(githubs(FROM, TO), [])
+    assert (found.source, found.percent, found.complete) == ("github", "100.00", True)
+    assert found.notes == ()
+    assert found.days["commits"] == Days(archive=0, github=20)
+
+
+def test_each_source_is_told_by_its_days() -> None:
+    border = datetime(2026, 1, 11, tzinfo=UTC)
+    found = two_sources(githubs(border, TO), [hour_file(h) for h in hours(FROM, 20 * 24)])
+    assert (found.source, found.percent) == ("archive and github", "100.00")
+    assert {*map(str, found.days.values())} == {"archive=10 github=10"}
+    assert any("no commits, merge authors" in note for note in found.notes)
+    assert not any("token" in note for note in found.notes)
+
+
+def test_hours_that_only_the_other_source_has_are_holes() -> None:
+    border = datetime(2026, 1, 11, tzinfo=UTC)
+    authority = replace(githubs(border, TO), until=TO - 3 * HOUR)
+    found = two_sources(authority, [hour_file(TO - HOUR)])
+    assert spans(found) == [(iso(FROM), iso(border)), (iso(TO - 3 * HOUR), iso(TO))]
+
+
+def test_where_one_kind_is_the_archives_its_hours_are_needed() -> None:
+    authority = githubs(FROM, TO, kinds=[kind for kind in Kind if kind is not Kind.COMMIT])
+    found = two_sources(authority, [hour_file(FROM)])
+    assert (found.source, found.hours_captured) == ("archive and github", 1)
+    assert found.days["commits"] == Days(archive=20, github=0)
+    assert found.days["pull_requests"] == Days(archive=0, github=20)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "percent"), [(100, 3, "97.00"), (7, 1, "85.71"), (5, 0, "100.00")]
+)
+def test_of_n_numbers_with_k_dropped_the_archive_has_n_less_k(n: int, k: int, percent: str) -> None:
+    elsewhere = Month(datetime(2025, 11, 1, tzinfo=UTC), 50, 0)
+    found = two_sources(githubs(FROM, TO, Month(FROM, n, n - k), elsewhere), [])
+    assert found.archive_completeness == Completeness(seen=n - k, of=n, percent=percent)
+    assert found.complete
+    alone = replace(githubs(FROM, TO, Month(FROM, n, n - k)), spans=())
+    lossy = two_sources(alone, [hour_file(h) for h in hours(FROM, 20 * 24)])
+    assert lossy.complete is (k == 0)
+
+
+def test_commits_of_no_account_and_deleted_accounts_are_counted_as_such() -> None:
+    gaps = pa.table(
+        {
+            "window_name": ["w"],
+            "commits_unlinked": [2],
+            "commits": [9],
+            "accounts_deleted": [1],
+            "told": [30],
+        }
+    )
+    found = two_sources(githubs(FROM, TO), [], gaps)
+    assert (found.commits_unlinked, found.accounts_deleted) == (
+        Gap(unknown=2, of=9),
+        Gap(unknown=1, of=30),
+    )
+    assert [note.split(" ", 1)[0] for note in found.notes] == ["2", "1"]
+    assert not found.complete
+
+
+def test_several_repositories_add_up_their_days_and_numbers() -> None:
+    one = two_sources(githubs(FROM, TO, Month(FROM, 10, 4)), [])
+    other = two_sources(ARCHIVE_ALONE, [hour_file(h) for h in hours(FROM, 20 * 24)])
+    both = together([one, other])
+    assert both.source == "archive and github"
+    assert both.days["issues"] == Days(archive=20, github=20)
+    assert both.archive_completeness == Completeness(seen=4, of=10, percent="40.00")
+    assert set(both.notes) == set(other.notes)
+    assert together([one]) == one
 
 
 # --- several repositories ---------------------------------------------------------------------
