@@ -10,6 +10,7 @@ from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.calls import Callers, Outward
+from shared.github import GitHub
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.settings import Settings
@@ -19,8 +20,9 @@ from shared.settings import Settings
 class Services:
     """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
 
-    ``archive`` is None where files are ingested instead. ``now`` gives aware UTC; ``new_id`` a
-    unique lower-case id that sorts by time; ``jitter`` a number in [0, 1).
+    ``archive`` is None where files are ingested instead, ``github`` where GitHub is not asked.
+    ``now`` gives aware UTC; ``new_id`` a unique lower-case id that sorts by time; ``jitter`` a
+    number in [0, 1).
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Services:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]
+    github: GitHub | None = None
 
 
 @dataclass(frozen=True, slots=True)

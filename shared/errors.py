@@ -94,6 +94,13 @@ class BudgetWaits(RetryLater):
     severity = Severity.LOW
 
 
+class AllowanceWaits(RetryLater):
+    """An outside service answers again from ``not_before`` on, as it says. That is no failure."""
+
+    code = "waits_for_allowance"
+    severity = Severity.LOW
+
+
 class BudgetRefused(LeaderboardError):
     """Dearer than the whole limit: it can never fit. Raise the limit or narrow the work."""
 

@@ -1,4 +1,4 @@
-"""Jobs that wait for the budget: neither failed nor stuck, and on their way when it is renewed."""
+"""Jobs that wait for a renewal: neither failed nor stuck, and on their way when it has come."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 
 from shared import job_places
 from shared.context import Services
-from shared.errors import BudgetWaits
+from shared.errors import AllowanceWaits, BudgetWaits
 from shared.jobs import SLACK, Job, JobError, State, dispatch, read, stored
 from shared.models import iso
 from shared.ports import Query, Transaction
@@ -19,14 +19,17 @@ _LONGEST_DELAY = timedelta(days=29)
 """A task can be postponed by 30 days at most. A job that comes sooner waits once more."""
 
 _SPREAD = timedelta(minutes=2)
-"""What waits for one midnight does not all come in its first second."""
+"""What waits for one midnight does not all come in its first second. An outside service's own
+moments are kept: they are spread, and in order, already."""
 
 
-def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
-    """Put a step off until the budget is renewed. None if another delivery has the job now."""
+def wait(services: Services, job: Job, why: BudgetWaits | AllowanceWaits) -> Job | None:
+    """Put a step off until the renewal. None if another delivery has the job now."""
     moment = services.now()
     until = why.not_before or moment + timedelta(hours=1)
-    due = min(until + _SPREAD * services.jitter(), moment + _LONGEST_DELAY)
+    for_budget = isinstance(why, BudgetWaits)
+    spread = _SPREAD * services.jitter() if for_budget else timedelta(0)
+    due = min(until + spread, moment + _LONGEST_DELAY)
     reason = JobError(code=why.code, message=why.message, severity=why.severity, at=iso(moment))
 
     def note(transaction: Transaction) -> Job | None:
@@ -34,7 +37,8 @@ def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
         if now is None:
             job_places.leave(transaction, job)
             return None
-        message = f"waits for budget until {until:%Y-%m-%d %H:%M} UTC"
+        what = "budget" if for_budget else "GitHub"
+        message = f"waits for {what} until {until:%Y-%m-%d %H:%M} UTC"
         waiting = now.model_copy(
             update={
                 "state": State.QUEUED,
@@ -51,7 +55,8 @@ def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
         return waiting
 
     waiting = services.documents.transact(note)
-    log.info("scrape_waits_for_budget", until=iso(until), reason=why.message)
+    event = "scrape_waits_for_budget" if for_budget else "scrape_waits_for_github"
+    log.info(event, until=iso(until), reason=why.message)
     if waiting is not None:
         dispatch(services, waiting, not_before=due)
     return waiting

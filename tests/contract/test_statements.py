@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.dialect import duckdb_text, tables_of
 from shared.statements import METHOD, names, statement
-from shared.tables import COLUMNS, CONTRIBUTIONS, EVENTS, STANDINGS, Columns, Dataset
+from shared.tables import COLUMNS, CONTRIBUTIONS, EVENTS, GITHUB_EVENTS, STANDINGS, Columns, Dataset
 from tests.support import googlesql
 
 IDS = "ARRAY<INT64>"
@@ -47,6 +47,9 @@ def reads(table: str, *, yields: Columns | None = None, **parameters: str) -> Si
 
 
 STATEMENTS: Mapping[str, Signature] = {
+    "compact_github_events": reads(
+        "github_events", repo_ids=IDS, reread=JSON_TEXT, yields=GITHUB_EVENTS
+    ),
     "count_standings": reads(
         "contributions", repo_ids=IDS, windows=JSON_TEXT, rule_set=JSON_TEXT, yields=STANDINGS
     ),
