@@ -118,6 +118,7 @@ def _small_pages(folder: Path) -> GitHubWorld:
     made = github_world(folder)
     made.github.pages, made.github.reviews_with_pull = 2, 1
     made.register()
+    made.github.log.clear()
     return made
 
 
