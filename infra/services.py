@@ -48,6 +48,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         tasks=ports.tasks,
         events=ports.events,
         archive=ports.archive,
+        github=None,
         boards=BoardReader(ports.documents, now=clock),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,

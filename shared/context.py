@@ -31,6 +31,7 @@ class Services:
     tasks: Tasks
     events: Events
     archive: Archive | None
+    github: GitHub | None
     boards: BoardReader
     publisher: Publisher
     budget: Budget
@@ -40,7 +41,6 @@ class Services:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]
-    github: GitHub | None = None
 
 
 @dataclass(frozen=True, slots=True)

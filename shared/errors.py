@@ -94,11 +94,8 @@ class BudgetWaits(RetryLater):
     severity = Severity.LOW
 
 
-class AllowanceWaits(RetryLater):
-    """An outside service answers again from ``not_before`` on, as it says. That is no failure."""
-
-    code = "waits_for_allowance"
-    severity = Severity.LOW
+class AllowanceWaits(BudgetWaits):
+    """GitHub lets nobody ask before its allowance is renewed. ``not_before`` differs by queue."""
 
 
 class BudgetRefused(LeaderboardError):

@@ -10,7 +10,6 @@ import structlog
 from shared import job_places, job_waits, pipeline_runs
 from shared.context import Services
 from shared.errors import (
-    AllowanceWaits,
     BudgetWaits,
     Conflict,
     IntegrityError,
@@ -76,10 +75,9 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
 def fail(services: Services, job: Job, error: Exception) -> Job | None:
     """Note a failed attempt: RETRYING with a later dispatch, or FAILED and a dead letter.
 
-    What waits for the budget, or for an outside service's allowance, has not failed: it is QUEUED
-    until the renewal.
+    What waits for the budget has not failed: it is QUEUED until the budget's renewal.
     """
-    if isinstance(error, BudgetWaits | AllowanceWaits):
+    if isinstance(error, BudgetWaits):
         return job_waits.wait(services, job, error)
     known = error if isinstance(error, LeaderboardError) else None
     transient = known is None or isinstance(known, RetryLater | Conflict)

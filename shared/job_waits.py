@@ -1,4 +1,4 @@
-"""Jobs that wait for a renewal: neither failed nor stuck, and on their way when it has come."""
+"""Jobs that wait for the budget: neither failed nor stuck, and on their way when it is renewed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ _LONGEST_DELAY = timedelta(days=29)
 """A task can be postponed by 30 days at most. A job that comes sooner waits once more."""
 
 _SPREAD = timedelta(minutes=2)
-"""What waits for one midnight does not all come in its first second. An outside service's own
-moments are kept: they are spread, and in order, already."""
+"""What waits for one midnight does not all come in its first second."""
 
 
-def wait(services: Services, job: Job, why: BudgetWaits | AllowanceWaits) -> Job | None:
-    """Put a step off until the renewal. None if another delivery has the job now."""
+def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
+    """Put a step off until the budget is renewed. None if another delivery has the job now."""
     moment = services.now()
     until = why.not_before or moment + timedelta(hours=1)
-    for_budget = isinstance(why, BudgetWaits)
-    spread = _SPREAD * services.jitter() if for_budget else timedelta(0)
+    # GitHub's allowance is given out in the order of the queues: their times differ already.
+    spread = timedelta(0) if isinstance(why, AllowanceWaits) else _SPREAD * services.jitter()
     due = min(until + spread, moment + _LONGEST_DELAY)
     reason = JobError(code=why.code, message=why.message, severity=why.severity, at=iso(moment))
 
@@ -37,7 +36,7 @@ def wait(services: Services, job: Job, why: BudgetWaits | AllowanceWaits) -> Job
         if now is None:
             job_places.leave(transaction, job)
             return None
-        what = "budget" if for_budget else "GitHub"
+        what = "GitHub" if isinstance(why, AllowanceWaits) else "budget"
         message = f"waits for {what} until {until:%Y-%m-%d %H:%M} UTC"
         waiting = now.model_copy(
             update={
@@ -55,8 +54,7 @@ def wait(services: Services, job: Job, why: BudgetWaits | AllowanceWaits) -> Job
         return waiting
 
     waiting = services.documents.transact(note)
-    event = "scrape_waits_for_budget" if for_budget else "scrape_waits_for_github"
-    log.info(event, until=iso(until), reason=why.message)
+    log.info("scrape_waits_for_budget", until=iso(until), reason=why.message)
     if waiting is not None:
         dispatch(services, waiting, not_before=due)
     return waiting

@@ -1,36 +1,34 @@
-"""E-mail addresses as HMACs: the same address is found again, and no address is stored."""
+"""E-mail addresses as keyed hashes: comparable with each other, and not to be read."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 
 from shared.context import Services
-from shared.ports import Transaction, Write
+from shared.errors import Conflict
+from shared.ports import ABSENT, Write
 
-_KEPT = "state/mail_secret"
+_PATH = "state/mail_secret"
 
 
 def mail_digest(secret: str, mail: str) -> str:
-    """HMAC-SHA256 of the trimmed address in lower case, hexadecimal."""
+    """HMAC-SHA256 in hex over the trimmed address in lower case."""
     return hmac.new(secret.encode(), mail.strip().lower().encode(), hashlib.sha256).hexdigest()
 
 
 def mail_secret(services: Services) -> str:
-    """What addresses are hashed with: the setting, else made once and kept."""
-    if services.settings.mail_secret is not None:
+    """The secret that addresses are hashed with: the owner's, else one made once and kept."""
+    if services.settings.mail_secret:
         return services.settings.mail_secret
-    (found,) = services.documents.get(_KEPT)
-    if found is not None:
-        return str(found.fields["secret"])
-    made = secrets.token_hex(32)
-
-    def keep(transaction: Transaction) -> str:
-        kept = transaction.get(_KEPT)
-        if kept is not None:
-            return str(kept.fields["secret"])
-        transaction.write(Write(_KEPT, {"secret": made}))
-        return made
-
-    return services.documents.transact(keep)
+    (kept,) = services.documents.get(_PATH)
+    if kept is None:
+        made = Write(_PATH, {"secret": secrets.token_hex(32)}, if_version=ABSENT)
+        with suppress(Conflict):  # of somebody who was first: theirs holds
+            services.documents.write([made])
+        (kept,) = services.documents.get(_PATH)
+    if kept is None:
+        raise Conflict("The secret for e-mail addresses was removed meanwhile.")
+    return str(kept.fields["secret"])

@@ -15,6 +15,7 @@ PARAMETERS: Mapping[str, str] = {
     "per_kind": "INT64",
     "repo_id": "INT64",
     "repo_ids": "ARRAY<INT64>",
+    "reread": "STRING",
     "rule_set": "STRING",
     "start_at": "TIMESTAMP",
     "top": "INT64",

@@ -14,6 +14,7 @@ Value = int | str | bool | date | datetime | None | Sequence[int] | Sequence[str
 _OWN: Mapping[str, str] = {
     "unit_revision": "STRING",
     "events_revisions": "ARRAY<STRING>",
+    "github_events_revisions": "ARRAY<STRING>",
     "contributions_revisions": "ARRAY<STRING>",
     "standings_revisions": "ARRAY<STRING>",
     "kept": "ARRAY<STRING>",

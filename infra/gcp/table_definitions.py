@@ -15,6 +15,7 @@ from shared.tables import (
     COSTS,
     EVENTS,
     EXTRACTIONS,
+    GITHUB_EVENTS,
     STANDINGS,
     Columns,
     Dataset,
@@ -87,6 +88,13 @@ TABLES: Mapping[str, TableDefinition] = {
             {**EVENTS, **_UNITS},
             partition_by="created_at",
             cluster_by=("repo_id", "actor_id"),
+        ),
+        # Few rows, of all times: a load may touch no more than 4,000 partitions.
+        _table(
+            Dataset.GITHUB_EVENTS.value,
+            "What GitHub told of registered repositories. Only revisions in the manifest count.",
+            {**GITHUB_EVENTS, **_UNITS},
+            cluster_by=("repo_id", "event_type"),
         ),
         _table(
             Dataset.CONTRIBUTIONS.value,

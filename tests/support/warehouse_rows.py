@@ -23,6 +23,7 @@ _SPAN: Mapping[str, Parameter] = {
 }
 
 EVERY_STATEMENT: Mapping[str, Mapping[str, Parameter]] = {
+    "compact_github_events": {"repo_ids": [1], "reread": "[]"},
     "count_standings": {
         "repo_ids": [1],
         "windows": _WINDOWS,

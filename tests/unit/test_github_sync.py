@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared import github_sync, job_steps, jobs, repositories, retention
+from shared import capture, github_sync, job_steps, jobs, repositories, retention
 from shared.context import SYSTEM
 from shared.errors import NotFound, RetryLater
 from shared.jobs import RepositoryStatus, Stage, State
@@ -386,6 +387,30 @@ def test_a_repository_that_is_gone_fails_its_job_with_the_reason(world: GitHubWo
     assert "is gone from GitHub" in job.error.message
     assert world.registered().status is RepositoryStatus.ERROR
     assert world.registered().error_message == job.error.message
+
+
+def test_reading_follows_the_archive_where_there_is_one(world: GitHubWorld) -> None:
+    archived: Any = object()
+    services = world.services
+    assert jobs.first_stage(replace(services, archive=archived)) is Stage.CAPTURE
+    assert jobs.first_stage(services) is Stage.SYNC
+    assert capture.capture(services, world.job()) == (Stage.SYNC, {})
+    assert jobs.first_stage(replace(services, github=None)) is Stage.SCRAPE
+
+
+def test_no_more_are_read_at_once_than_are_scraped_at_once(tmp_path: Path) -> None:
+    world = github_world(tmp_path, [FakeRepository(n, f"octo/r{n}") for n in range(1, 5)])
+    begun: list[str] = []
+
+    def begin(running: jobs.Job) -> Any:
+        begun.append(str(running.repository))
+        raise Killed
+
+    for one in world.github.repositories:
+        job = jobs.get(world.services, str(world.register(one.name).active_job))
+        with contextlib.suppress(Killed):
+            job_steps.run(world.services, job.id, 0, f"{job.task_name}#0", begin)
+    assert begun == ["octo/r1", "octo/r2", "octo/r3"]
 
 
 def test_without_a_token_github_is_not_read(world: GitHubWorld) -> None:
