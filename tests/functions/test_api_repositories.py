@@ -274,6 +274,6 @@ def test_a_name_that_a_repository_had_leads_to_its_present_one(
         assert api.post(f"{ADDRESS}/{name}/refresh").status_code == 202
         jobs = api.data(f"/api/v1/jobs?repository={name}")
         assert {job["type"] for job in jobs} == {"incremental_scrape", "full_scrape"}
-    page = api.get("/repositories/octo/engine?window=30d")
+    page = fresh.app.test_client().get("/repositories/octo/engine?window=30d")
     assert page.status_code == 308
     assert page.headers["Location"].endswith("/repositories/acme/motor?window=30d")
