@@ -6,7 +6,7 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import pipeline, pipeline_runs, staleness
+from shared import github_check, pipeline, pipeline_runs, staleness
 from shared.context import SYSTEM, Services
 
 REPOSITORIES_A_RUN = 5
@@ -23,10 +23,14 @@ def run_pipeline(request: Request) -> tuple[str, int]:
 
 @functions_framework.http
 def refresh_stale_repositories(request: Request) -> tuple[str, int]:
-    """Ask for incremental scrapes of repositories whose data is older than a day."""
-    return edge.task(
-        request, lambda services, _: staleness.refresh_stale(services, REPOSITORIES_A_RUN)
-    )
+    """Ask for incremental scrapes where something happened, or where data is older than a day."""
+    return edge.task(request, lambda services, _: refresh(services))
+
+
+def refresh(services: Services) -> None:
+    """What GitHub says has changed; then what is stale."""
+    github_check.check(services)
+    staleness.refresh_stale(services, REPOSITORIES_A_RUN)
 
 
 def step(services: Services, delivery: edge.Delivery) -> None:

@@ -1,4 +1,4 @@
-"""Cloud Tasks: one step of one scrape: reading the archive, crediting contributions."""
+"""Cloud Tasks: one step of one scrape: reading the archive, reading GitHub, crediting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import capture, job_steps, scraping
+from shared import capture, github_sync, job_steps, scraping
 from shared.context import Services
 from shared.jobs import Stage
 
@@ -17,7 +17,11 @@ def scrape_repository(request: Request) -> tuple[str, int]:
     return edge.task(request, step)
 
 
-_STEPS = {Stage.CAPTURE: capture.capture, Stage.SCRAPE: scraping.scrape}
+_STEPS = {
+    Stage.CAPTURE: capture.capture,
+    Stage.SYNC: github_sync.sync,
+    Stage.SCRAPE: scraping.scrape,
+}
 
 
 def step(services: Services, delivery: edge.Delivery) -> None:

@@ -21,7 +21,7 @@ from datetime import date
 
 import structlog
 
-from shared import extractions, gathered, job_steps, planning, repositories, scraping
+from shared import extractions, gathered, job_steps, jobs, planning, repositories, scraping
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.budget_books import Charge
 from shared.context import Services
@@ -46,26 +46,32 @@ stretches of which none reserves more than this part of what is left."""
 
 
 def capture(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]:
-    """The step of stage CAPTURE. The next is another slice of it, or SCRAPE.
+    """The step of stage CAPTURE. The next is another slice of it, or SYNC, or SCRAPE.
 
     What does not fit into the budget waits, and the boards are made of what there is; a repository
-    of which there is nothing at all yet waits itself. Raises BudgetWaits, BudgetRefused,
-    RetryLater, NotFound for a repository that was removed meanwhile.
+    of which there is nothing at all yet, and of which GitHub tells nothing, waits itself. Raises
+    BudgetWaits, BudgetRefused, RetryLater, NotFound for a repository that was removed meanwhile.
     """
     repository = scraping.begin(services, job)
     days = wanted(services, (repository,))
     if services.archive is None or not _lacking(services, repository, days):
-        return Stage.SCRAPE, {}
+        return jobs.stage_after_capture(services), {}
     plan = _slice(_Capture(services, services.archive, job), services.settings.archive_scope)
     if plan.now:
         return Stage.CAPTURE, {}
-    if plan.waiting and _is_unseen(services, repository, days):
+    github = services.github
+    told = github is not None and github.reads_contributions
+    if plan.waiting and not told and _is_unseen(services, repository, days):
         until = services.budget.room().renews_at
         raise BudgetWaits(
             f"Reading the archive waits for the budget, until {until:%Y-%m-%d %H:%M} UTC.",
             not_before=until,
         )
-    return Stage.SCRAPE, {"days_waiting": len(plan.waiting), "days_missing": len(plan.missing)}
+    counts: dict[str, Json] = {
+        "days_waiting": len(plan.waiting),
+        "days_missing": len(plan.missing),
+    }
+    return jobs.stage_after_capture(services), counts
 
 
 def _is_unseen(services: Services, repository: Repository, days: Sequence[date]) -> bool:

@@ -12,14 +12,15 @@ from shared.ports import Document, Transaction, Write
 
 PLACES: Mapping[Stage, str] = {
     Stage.CAPTURE: "state/captures",
+    Stage.SYNC: "state/scrapes",
     Stage.SCRAPE: "state/scrapes",
     Stage.GLOBAL: "state/globals",
 }
 """Stages of which few run at once, and the document that says who does.
 
-Scrapes are few for the services they read from. The archive is read by one job at a time, for all
-repositories that wait: the next one finds it done. The global boards are made by one job at a time,
-or a slow one would publish older facts over the newer ones of another.
+Scrapes are few for the services they read from, GitHub and the warehouse. The archive is read by
+one job at a time, for all repositories that wait: the next one finds it done. The global boards are
+made by one job at a time, or a slow one would publish older facts over the newer ones of another.
 """
 
 
@@ -36,7 +37,9 @@ def take(services: Services, transaction: Transaction, job: Job) -> bool:
         for holder, until in (document.fields if document else {}).items()
         if parse_time(str(until)) > now and holder != job.id
     }
-    places = services.settings.max_concurrent_scrapes if job.stage is Stage.SCRAPE else 1
+    places = (
+        services.settings.max_concurrent_scrapes if PLACES[job.stage] == PLACES[Stage.SCRAPE] else 1
+    )
     if len(held) >= places:
         return False
     held[job.id] = iso(now + lease(services))

@@ -36,7 +36,8 @@ def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
         if now is None:
             job_places.leave(transaction, job)
             return None
-        message = f"waits for budget until {until:%Y-%m-%d %H:%M} UTC"
+        what = "GitHub" if isinstance(why, AllowanceWaits) else "budget"
+        message = f"waits for {what} until {until:%Y-%m-%d %H:%M} UTC"
         waiting = now.model_copy(
             update={
                 "state": State.QUEUED,

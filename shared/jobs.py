@@ -80,6 +80,7 @@ class Stage(StrEnum):
     """The steps of jobs, and the functions that carry them out (see ``FUNCTIONS``)."""
 
     CAPTURE = "capture"
+    SYNC = "sync"
     SCRAPE = "scrape"
     BOARDS = "boards"
     GLOBAL = "global"
@@ -87,6 +88,7 @@ class Stage(StrEnum):
 
 FUNCTIONS: Mapping[Stage, str] = {
     Stage.CAPTURE: "scrape_repository",
+    Stage.SYNC: "scrape_repository",
     Stage.SCRAPE: "scrape_repository",
     Stage.BOARDS: "recalculate_board",
     Stage.GLOBAL: "recalculate_board",
@@ -186,6 +188,16 @@ def new(
         request_id=caller.request_id,
         due_at=iso(now + SLACK),
     )
+
+
+def first_stage(services: Services) -> Stage:
+    """A scrape begins with the archive where there is one to read from."""
+    return stage_after_capture(services) if services.archive is None else Stage.CAPTURE
+
+
+def stage_after_capture(services: Services) -> Stage:
+    """Then GitHub is asked, where it is asked at all."""
+    return Stage.SCRAPE if services.github is None else Stage.SYNC
 
 
 def stored(job: Job) -> Write:

@@ -18,6 +18,7 @@ PARAMETERS: Mapping[str, str] = {
     "per_kind": "INT64",
     "repo_id": "INT64",
     "repo_ids": "ARRAY<INT64>",
+    "reread": "STRING",
     "rule_set": "STRING",
     "sources": "STRING",
     "start_at": "TIMESTAMP",

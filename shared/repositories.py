@@ -1,138 +1,31 @@
-"""Registered repositories: add, list, remove, and ask for a scrape."""
+"""Registered repositories: list, remove, and ask for a scrape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
-from pydantic import BaseModel, ConfigDict
 
-from shared import audit, global_requests, jobs
+from shared import audit, github_pages, global_requests, jobs, repository_names
 from shared.boards import repository_board
 from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
-from shared.jobs import Job, JobType, RepositoryStatus, Stage
+from shared.jobs import Job, JobType, RepositoryStatus
 from shared.messages import CHANGED
-from shared.models import RepositoryName, iso
-from shared.ports import Document, DocumentPage, Json, Operator, Query, Queue, Transaction, Write
+from shared.models import RepositoryName
+from shared.ports import DocumentPage, Json, Operator, Query, Queue, Transaction, Write
+from shared.registration import Registered as Registered
+from shared.registration import register as register
+from shared.repository_records import Repository as Repository
+from shared.repository_records import everyone as everyone
+from shared.repository_records import get as get
+from shared.repository_records import read as read
+from shared.repository_records import stored as stored
+from shared.repository_records import unit_name as unit_name
+from shared.repository_records import unknown
 from shared.tables import Dataset
 
 log = structlog.get_logger()
-
-
-class Repository(BaseModel):
-    """A registered repository as it is stored. Times are RFC 3339 texts in UTC.
-
-    ``github_id`` is unknown until the first scrape; ``name`` is then its latest name.
-    ``latest_data_at`` is the as-of time of what is stored. ``number`` counts registrations: who
-    is registered anew has another.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    name: str
-    number: int
-    github_id: int | None = None
-    status: RepositoryStatus = RepositoryStatus.PENDING
-    registered_at: str
-    registered_by: str
-    last_scraped_at: str | None = None
-    latest_data_at: str | None = None
-    never_rescrape_before: str | None = None
-    active_job: str | None = None
-    stars: int | None = None
-    error_message: str | None = None
-
-    @property
-    def registered_as(self) -> RepositoryName:
-        """The name that finds it here, in lower case. Its latest name may be another."""
-        return RepositoryName(*self.key.split("~", 1))
-
-
-_COUNT = "state/registrations"
-"""How many repositories were ever registered."""
-
-
-def unit_name(repo_id: int) -> str:
-    """The warehouse unit of a repository's contributions and standings."""
-    return f"repository-{repo_id}"
-
-
-def stored(repository: Repository) -> Write:
-    return Write(f"repositories/{repository.key}", repository.model_dump(mode="json"))
-
-
-def read(document: Document) -> Repository:
-    return Repository.model_validate(document.fields)
-
-
-def get(services: Services, name: RepositoryName) -> Repository:
-    """The registered repository. Raises NotFound with the remedy."""
-    (document,) = services.documents.get(f"repositories/{name.key}")
-    if document is None:
-        raise NotFound(
-            f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
-            details={"repository": name.full},
-        )
-    return read(document)
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A repository, the job that fills its board, and whether it is new."""
-
-    repository: Repository
-    job: Job | None
-    created: bool
-
-
-def register(services: Services, name: RepositoryName, caller: Caller) -> Registered:
-    """Register a repository and ask for its first scrape. A repeat finds it as it is."""
-    job = jobs.new(
-        services,
-        caller,
-        JobType.FULL_SCRAPE,
-        _first_stage(services),
-        "high",
-        repository=(name.full, name.key),
-    )
-
-    def add(transaction: Transaction) -> Registered:
-        found = transaction.get(f"repositories/{name.key}")
-        if found is not None:
-            return Registered(read(found), None, created=False)
-        counted = transaction.get(_COUNT)
-        number = 1 + (int(str(counted.fields["registered"])) if counted else 0)
-        repository = Repository(
-            key=name.key,
-            name=name.full,
-            number=number,
-            registered_at=iso(services.now()),
-            registered_by=caller.actor,
-            active_job=job.id,
-        )
-        transaction.write(Write(_COUNT, {"registered": number}))
-        transaction.write(stored(repository))
-        transaction.write(jobs.stored(job))
-        transaction.write(
-            audit.record(
-                services,
-                caller,
-                "repository.registered",
-                ("repository", name.full),
-                f"{name.full} registered",
-                new={"job": job.id},
-            )
-        )
-        return Registered(repository, job, created=True)
-
-    registered = services.documents.transact(add)
-    if registered.job is not None:
-        jobs.dispatch(services, registered.job)
-        log.info("scrape_job_created", repository=name.full, job_id=job.id)
-    return registered
 
 
 def request_scrape(
@@ -160,11 +53,6 @@ def request_scrape(
     return asked, created
 
 
-def _first_stage(services: Services) -> Stage:
-    """A scrape begins with the archive where there is one to read from."""
-    return Stage.SCRAPE if services.archive is None else Stage.CAPTURE
-
-
 def noted_scrape(
     services: Services,
     transaction: Transaction,
@@ -179,12 +67,9 @@ def noted_scrape(
     Nothing is to be written if the job is one that is under way. Reads, so it comes before any
     write. Raises as ``request_scrape``.
     """
-    document = transaction.get(f"repositories/{name.key}")
+    document = repository_names.find_in(transaction, name)
     if document is None:
-        raise NotFound(
-            f"{name.full} is not registered. Register it with POST /api/v1/repositories.",
-            details={"repository": name.full},
-        )
+        raise unknown(name)
     repository = read(document)
     if repository.status is RepositoryStatus.DISABLED:
         raise Conflict(f"{name.full} is disabled. Enable it first.")
@@ -196,9 +81,9 @@ def noted_scrape(
         services,
         caller,
         type_,
-        _first_stage(services),
+        jobs.first_stage(services),
         queue,
-        repository=(repository.name, name.key),
+        repository=(repository.name, repository.key),
     )
     asked = audit.record(
         services,
@@ -225,12 +110,13 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
     job = global_requests.new(services, caller)
 
     def take(transaction: Transaction) -> Repository:
-        document = transaction.get(f"repositories/{name.key}")
+        document = repository_names.find_in(transaction, name)
         if document is None:
             raise NotFound(f"{name.full} is not registered.", details={"repository": name.full})
         repository = read(document)
+        forgotten = repository_names.forgetting(transaction, repository.key, repository.aliases)
         # Asked for at once, so that a kill after this leaves nothing that is not on its way.
-        for write in global_requests.noted(transaction, job)[1]:
+        for write in (*global_requests.noted(transaction, job)[1], *forgotten):
             transaction.write(write)
         transaction.write(Write(document.path, None))
         transaction.write(
@@ -238,8 +124,8 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
                 services,
                 caller,
                 "repository.removed",
-                ("repository", name.full),
-                f"{name.full} removed",
+                ("repository", repository.name),
+                f"{repository.name} removed",
                 old=repository.model_dump(mode="json"),
             )
         )
@@ -265,6 +151,7 @@ def tidy(services: Services, repo_id: int) -> None:
     knows such a repository by its units: they go last.
     """
     services.publisher.withdraw(repository_board(repo_id))
+    github_pages.remove(services, repo_id)
     for dataset in (Dataset.CONTRIBUTIONS, Dataset.STANDINGS):
         services.warehouse.remove(dataset, unit_name(repo_id))
 
@@ -281,15 +168,3 @@ def listed(
         (("status", "==", status.value),) if status else ()
     )
     return services.documents.query(Query("repositories", where, after=after, limit=limit))
-
-
-def everyone(services: Services) -> tuple[Repository, ...]:
-    """All registered repositories."""
-    found: list[Repository] = []
-    cursor: str | None = None
-    while True:
-        page = listed(services, after=cursor, limit=500)
-        found += [read(document) for document in page.documents]
-        cursor = page.cursor
-        if cursor is None:
-            return tuple(found)

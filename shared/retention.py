@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from shared import jobs, orphans, pipeline_runs
+from shared import github_pages, jobs, orphans, pipeline_runs
 from shared.context import Services
 from shared.models import iso
 from shared.ports import Document, Json, Query, Transaction, Write
@@ -143,6 +143,7 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "pipelines": _runs,
     "occasions": _occasions,
     "generations": _generations,
+    "github": github_pages.sweep,
     "warehouse": _warehouse,
 }
 

@@ -12,6 +12,7 @@ from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
 from shared.ports import Fields, Json, Transaction
 from shared.repositories import Repository
+from shared.repository_records import renamed
 
 log = structlog.get_logger()
 
@@ -36,12 +37,9 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     _note(
         services,
         repository,
-        {
-            # Of a repository that only GitHub told of, no event says the name.
-            "name": str(name["repo_name"][0]) if name.num_rows else repository.name,
-            "last_scraped_at": iso(services.now()),
-            "latest_data_at": iso(held.as_of),
-        },
+        {"last_scraped_at": iso(services.now()), "latest_data_at": iso(held.as_of)},
+        # Where GitHub is asked, it has told the latest name.
+        called=str(name["repo_name"][0]) if name.num_rows and not repository.node_id else None,
     )
     log.info("scrape_completed", rows=unit.rows)
     return Stage.BOARDS, {"repo_id": repo_id, "contributions": unit.rows, "as_of": iso(held.as_of)}
@@ -87,12 +85,16 @@ def find(services: Services, repository: Repository) -> int | None:
     return int(found["repo_id"][0].as_py()) if found.num_rows else None
 
 
-def _note(services: Services, repository: Repository, update: Fields) -> None:
+def _note(
+    services: Services, repository: Repository, update: Fields, *, called: str | None = None
+) -> None:
     def note(transaction: Transaction) -> None:
         document = transaction.get(f"repositories/{repository.key}")
         if document is None:
             raise NotFound(f"{repository.name} was removed meanwhile.")
         noted = repositories.read(document).model_copy(update=dict(update))
-        transaction.write(repositories.stored(noted))
+        noted, naming = renamed(noted, called or noted.name)
+        for write in (*naming, repositories.stored(noted)):
+            transaction.write(write)
 
     services.documents.transact(note)

@@ -239,6 +239,8 @@ def _responses(operation: Operation, references: _References) -> Json:
         responses["200"] = {**success, "description": "It was there already."}
     if reading:
         responses["304"] = _UNCHANGED
+    if operation.forwards:
+        responses["308"] = {**success, "description": "It has another address now: Location."}
     for status in sorted({*map(status_of, _errors(operation)), _UNEXPECTED}):
         responses[str(status)] = {
             "description": _REASONS[status],

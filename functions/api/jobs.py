@@ -10,7 +10,7 @@ from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
 from functions.api.work_schemas import JobAnswer, JobsAnswer, job, jobs_of
-from shared import jobs
+from shared import jobs, repository_names
 from shared.errors import NotFound, RetryLater
 from shared.models import RepositoryName
 
@@ -28,7 +28,9 @@ def list_jobs(call: Call, query: JobsQuery) -> Reply[JobsAnswer]:
     if query.type is not None:
         where["type"] = query.type
     if query.repository is not None:
-        where["repository_key"] = RepositoryName.parse(query.repository).key
+        name = RepositoryName.parse(query.repository)
+        found = repository_names.find(call.services.documents, name)
+        where["repository_key"] = name.key if found is None else found.id
     with continuing_at(query.cursor):
         page = jobs.listed(call.services, where, after=query.cursor, limit=query.limit)
     return Reply(

@@ -7,7 +7,7 @@ from functions.api.links import here, path_to, with_cursor
 from functions.api.parameters import RepositoriesQuery
 from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
-from functions.api.schemas import ListMeta, Nothing
+from functions.api.schemas import Links, ListMeta, Nothing
 from functions.api.work_schemas import (
     AskedAnswer,
     Job,
@@ -35,12 +35,17 @@ CREATED = 201
 
 
 @resource.operation(
-    "POST", "/api/v1/repositories", status=CREATED, scope=WRITE, errors=(RetryLater,)
+    "POST",
+    "/api/v1/repositories",
+    status=CREATED,
+    scope=WRITE,
+    errors=(NotFound, Conflict, RetryLater),
 )
 def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnswer]:
     """Register a repository and ask for its first scrape.
 
-    A repeat answers 200 with the repository as it is, and asks for nothing.
+    A repeat answers 200 with the repository as it is, and asks for nothing. One that GitHub knows
+    under another name is registered under that; one that is missing, private or blocked is not.
     """
     found = repositories.register(call.services, RepositoryName.parse(body.repository), call.caller)
     shown = repository(found.repository)
@@ -74,12 +79,25 @@ def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[Repositorie
     )
 
 
-@resource.operation("GET", "/api/v1/repositories/<owner>/<name>", errors=(NotFound, RetryLater))
+@resource.operation(
+    "GET",
+    "/api/v1/repositories/<owner>/<name>",
+    forwards=True,
+    errors=(NotFound, RetryLater),
+)
 def show_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
-    """A repository and the job that works on it now, if any."""
-    found = repositories.get(call.services, _named(owner, name))
-    data = RegisteredRepository(repository=repository(found), job=_active_job(call, found))
-    return Reply(RepositoryAnswer(data=data, meta=Nothing(), links=here()))
+    """A repository and the job that works on it now, if any.
+
+    A name that it had answers 308 with the address of its present name.
+    """
+    named = _named(owner, name)
+    found = repositories.get(call.services, named)
+    shown = repository(found)
+    data = RegisteredRepository(repository=shown, job=_active_job(call, found))
+    if found.called.key == named.key:
+        return Reply(RepositoryAnswer(data=data, meta=Nothing(), links=here()))
+    moved = RepositoryAnswer(data=data, meta=Nothing(), links=Links(self_=shown.address))
+    return Reply(moved, status=308, location=shown.address)
 
 
 @resource.operation(

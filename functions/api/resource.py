@@ -91,6 +91,7 @@ class Operation:
     scope: str | None
     key_elsewhere: bool
     headers: tuple[tuple[str, str], ...]
+    forwards: bool
     errors: Errors
 
 
@@ -130,6 +131,7 @@ class Resource(Blueprint):
         reads_warehouse: bool = False,
         key_elsewhere: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
+        forwards: bool = False,
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
@@ -137,7 +139,8 @@ class Resource(Blueprint):
         ``scope`` is what the key has to allow; without one the endpoint is open. One that
         ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
         on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
-        those that the endpoint itself looks at, and what they are for.
+        those that the endpoint itself looks at, and what they are for. One that ``forwards``
+        answers 308 with the present address of what was asked for by a former one.
         """
 
         def register(view: View) -> View:
@@ -160,6 +163,7 @@ class Resource(Blueprint):
                 scope=scope,
                 key_elsewhere=reads_warehouse or key_elsewhere,
                 headers=tuple(headers.items()),
+                forwards=forwards,
                 errors=(*keyed, *paid, *errors),
             )
             self.operations.append(operation)

@@ -24,18 +24,24 @@ class NewRepository(BaseModel):
 
 
 class Repository(Shape):
-    """A registered repository. ``address`` finds it here, by the name it was registered with.
+    """A registered repository. ``name`` is its latest name, and ``address`` finds it by that.
 
-    ``github_id`` is null before the first scrape, ``name`` is then its latest name.
+    Names that it had lead there. ``github_id``, description, stars, forks and language are null as
+    long as GitHub has not told of it. ``checked_at`` is when it did last.
     """
 
     name: str
     address: str
     github_id: int | None
+    description: str | None
+    stars: int | None
+    forks: int | None
+    language: str | None
     status: RepositoryStatus
     registered_at: Time
     last_scraped_at: Time | None
     latest_data_at: Time | None
+    checked_at: Time | None
     active_job: str | None
     error_message: str | None
 
@@ -119,12 +125,17 @@ def repository(found: repositories.Repository) -> Repository:
     """A repository as it is shown."""
     return Repository(
         name=found.name,
-        address=path_to("repositories", *found.key.split("~", 1)),
+        address=path_to("repositories", found.called.owner, found.called.name),
         github_id=found.github_id,
+        description=found.description,
+        stars=found.stars,
+        forks=found.forks,
+        language=found.language,
         status=found.status,
         registered_at=found.registered_at,
         last_scraped_at=found.last_scraped_at,
         latest_data_at=found.latest_data_at,
+        checked_at=found.checked_at,
         active_job=found.active_job,
         error_message=found.error_message,
     )

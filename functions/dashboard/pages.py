@@ -80,10 +80,19 @@ def leaderboard() -> str:
 
 
 @blueprint.get("/repositories/<owner>/<name>")
-def repository(owner: str, name: str) -> str:
-    """The board of one repository, or where it stands on the way to one."""
+def repository(owner: str, name: str) -> str | AnyResponse:
+    """The board of one repository, or where it stands on the way to one.
+
+    A name that it had leads to its present one.
+    """
     services = _services()
-    found = repositories.get(services, RepositoryName.parse(f"{owner}/{name}"))
+    named = RepositoryName.parse(f"{owner}/{name}")
+    found = repositories.get(services, named)
+    if found.called.key != named.key:
+        called = found.called
+        there = url_for("dashboard.repository", owner=called.owner, name=called.name)
+        asked = request.query_string.decode("ascii", "replace")
+        return redirect(f"{there}?{asked}" if asked else there, 308)
     place = {"owner": owner, "name": name}
     address = BoardAddress.read("dashboard.repository", place, request.args)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from infra.cli.app import COMMAND, App
-from shared import repositories
+from shared import repositories, repository_names
 from shared.boards import ALL_CLASSES, CLASSES, GLOBAL, Head, repository_board
 from shared.errors import Conflict, NotFound
 from shared.models import WINDOW_DAYS, RepositoryName
@@ -27,14 +27,11 @@ name_argument = click.argument("name", required=False, metavar="[OWNER/NAME]")
 
 
 def registered(app: App, text: str) -> Repository:
-    """The registered repository of that name, the present one or the one it was registered by."""
+    """The registered repository of that name, the present one or one that it had."""
     name = RepositoryName.parse(text)
-    (document,) = app.services.documents.get(f"repositories/{name.key}")
+    document = repository_names.find(app.services.documents, name)
     if document is not None:
         return repositories.read(document)
-    for repository in repositories.everyone(app.services):
-        if repository.name.lower() == name.full.lower():
-            return repository
     raise NotFound(
         f"{name.full} is not registered. Register it with `{COMMAND} register {name.full}`."
     )

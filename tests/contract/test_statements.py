@@ -47,10 +47,12 @@ def reads(table: str, *, yields: Columns | None = None, **parameters: str) -> Si
 
 
 STATEMENTS: Mapping[str, Signature] = {
+    "compact_github_events": reads(
+        "github_events", repo_ids=IDS, reread=JSON_TEXT, yields=GITHUB_EVENTS
+    ),
     "count_standings": reads(
         "contributions", repo_ids=IDS, windows=JSON_TEXT, rule_set=JSON_TEXT, yields=STANDINGS
     ),
-    "compact_github_events": reads("github_events", repo_ids=IDS, yields=GITHUB_EVENTS),
     "credit_contributions": Signature(
         frozenset({"events", "github_events"}),
         {

@@ -208,11 +208,17 @@ class WarehouseSuite:
         told("1-1", "merged", NOW + timedelta(hours=1))
         for _ in range(2):
             unit = warehouse.derive(
-                "compact_github_events", {"repo_ids": [1]}, Dataset.GITHUB_EVENTS, "1-0", {}
+                "compact_github_events",
+                {"repo_ids": [1], "reread": "[]"},
+                Dataset.GITHUB_EVENTS,
+                "1-0",
+                {},
             )
             assert unit.rows == 1
         warehouse.remove(Dataset.GITHUB_EVENTS, "1-1")
-        found = warehouse.query("compact_github_events", {"repo_ids": [1, 2]}).to_pylist()
+        found = warehouse.query(
+            "compact_github_events", {"repo_ids": [1, 2], "reread": "[]"}
+        ).to_pylist()
         assert [(row["repo_id"], row["action"]) for row in found] == [(1, "merged")]
         assert names(warehouse, Dataset.GITHUB_EVENTS) == ["1-0"]
 

@@ -24,7 +24,7 @@ from shared.enrichment import Enrichment, EnrichmentState
 from shared.errors import NotFound, RetryLater
 from tests.support.by_hand import HandQueue, by_hand, deliver_all
 from tests.support.eventually import eventually
-from tests.support.fake_github import Profiles, full
+from tests.support.fake_profiles import Profiles, full
 from tests.support.job_world import Killed
 from tests.support.lines import ANA, BEN, CLEO, ENGINE, WHEELS, User, day, pr_opened
 from tests.support.manual_clock import ManualClock

@@ -14,7 +14,7 @@ from shared.github import SocialAccount
 from tests.functions.conftest import SCRIPT, TEAM, World
 from tests.support.api_client import ApiClient
 from tests.support.dashboard_world import Balanced, client_over
-from tests.support.fake_github import Profiles, full, profile
+from tests.support.fake_profiles import Profiles, full, profile
 from tests.support.lines import ANA, BEN, COPILOT, ENGINE
 
 ASK = "/api/v1/contributors/{}/enrich"

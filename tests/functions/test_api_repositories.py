@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from functions import pipeline
 from shared import audit
 from shared.auth import Role
 from shared.models import RepositoryName
 from tests.functions.conftest import World
+from tests.support.fake_github import FakeGitHub, FakeRepository
 from tests.support.lines import ENGINE, WHEELS
 
 ADDRESS = "/api/v1/repositories"
@@ -208,3 +212,68 @@ def test_every_change_is_on_the_audit_trail_with_who_and_from_where(fresh: World
         assert set(entry) == set(audit.AuditRecord.model_fields)
         assert key not in str(entry)
     assert RepositoryName.parse(ENGINE.name).key in str(entries[-1]["old_value"])
+
+
+# --- where GitHub is asked ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(fresh: World) -> FakeGitHub:
+    """GitHub has the repository of the tests."""
+    github = FakeGitHub([FakeRepository(ENGINE.id, ENGINE.name)])
+    fresh.services = replace(fresh.services, github=github)
+    kept = fresh.app.extensions["leaderboard"]
+    fresh.app.extensions["leaderboard"] = replace(kept, services=lambda: fresh.services)
+    return github
+
+
+def test_what_github_tells_of_a_repository_is_shown(fresh: World, asked: FakeGitHub) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    shown = api.post(ADDRESS, {"repository": ENGINE.name}).get_json()["data"]["repository"]
+    told = {name: shown[name] for name in ("github_id", "description", "stars", "forks")}
+    assert told == {
+        "github_id": ENGINE.id, "description": "about octo/engine", "stars": 5, "forks": 2,
+    }  # fmt: skip
+    assert shown["language"] == "Python"
+    assert shown["checked_at"] == shown["registered_at"]
+
+
+def test_what_github_does_not_show_is_refused_with_the_reason(
+    fresh: World, asked: FakeGitHub
+) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    missing = api.post(ADDRESS, {"repository": "octo/nothing"})
+    assert missing.status_code == 404
+    assert missing.get_json()["error"] == "not_found"
+    assert "missing or private" in missing.get_json()["message"]
+    asked.repositories[0].blocked = True
+    blocked = api.post(ADDRESS, {"repository": ENGINE.name})
+    assert blocked.status_code == 404
+    assert blocked.get_json()["error"] == "blocked_by_github"
+    assert api.data(ADDRESS) == []
+
+
+def test_a_name_that_a_repository_had_leads_to_its_present_one(
+    fresh: World, asked: FakeGitHub
+) -> None:
+    api = fresh.client(fresh.key(Role.USER))
+    api.post(ADDRESS, {"repository": ENGINE.name})
+    fresh.work()
+    asked.rename(asked.repositories[0], "Acme/Motor")
+    pipeline.refresh(fresh.services)
+    fresh.work()
+    moved = api.get(ENGINE_ADDRESS)
+    assert moved.status_code == 308
+    assert moved.headers["Location"] == f"{ADDRESS}/acme/motor"
+    assert moved.get_json()["links"]["self"] == f"{ADDRESS}/acme/motor"
+    there = api.get(moved.headers["Location"])
+    assert there.status_code == 200
+    assert there.get_json()["data"] == moved.get_json()["data"]
+    assert there.get_json()["data"]["repository"]["name"] == "Acme/Motor"
+    for name in ("octo/engine", "acme/motor"):
+        assert api.post(f"{ADDRESS}/{name}/refresh").status_code == 202
+        jobs = api.data(f"/api/v1/jobs?repository={name}")
+        assert {job["type"] for job in jobs} == {"incremental_scrape", "full_scrape"}
+    page = fresh.app.test_client().get("/repositories/octo/engine?window=30d")
+    assert page.status_code == 308
+    assert page.headers["Location"].endswith("/repositories/acme/motor?window=30d")

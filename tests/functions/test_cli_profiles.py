@@ -15,7 +15,7 @@ from shared import enrichment
 from shared.settings import Settings
 from tests.support.command_line import answer, command, filled_once, refusal
 from tests.support.copies import copy_data
-from tests.support.fake_github import Profiles, full
+from tests.support.fake_profiles import Profiles, full
 from tests.support.lines import ANA
 
 

@@ -10,7 +10,7 @@ from shared.context import SYSTEM, Caller, Services
 from shared.enrichment import Enrichment
 from shared.ports import Task
 from tests.support.by_hand import Handed, HandQueue, deliver
-from tests.support.fake_github import Profiles
+from tests.support.fake_profiles import Profiles
 from tests.support.job_world import World
 
 ANA = 11

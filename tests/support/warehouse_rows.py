@@ -31,12 +31,12 @@ ALONE: Mapping[str, Parameter] = {
 """What crediting takes beside repositories, where the archive is the only source."""
 
 EVERY_STATEMENT: Mapping[str, Mapping[str, Parameter]] = {
+    "compact_github_events": {"repo_ids": [1], "reread": "[]"},
     "count_standings": {
         "repo_ids": [1],
         "windows": _WINDOWS,
         "rule_set": DEFAULT_RULES.parameter,
     },
-    "compact_github_events": {"repo_ids": [1]},
     "credit_contributions": {"repo_ids": [1], **ALONE},
     "digest_contributions": {"repo_id": 1},
     "find_repositories": {"names": ["o/r1"]},

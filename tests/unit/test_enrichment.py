@@ -19,7 +19,7 @@ from shared.lookups import LookedUp
 from shared.mails import mail_digest, mail_secret
 from shared.models import iso
 from tests.support.enrichment_world import ANA, BY_KEY, Profiling
-from tests.support.fake_github import full, profile
+from tests.support.fake_profiles import full, profile
 from tests.support.job_world import Killed, World
 from tests.support.scenario import everything
 

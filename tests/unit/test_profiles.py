@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.github import SocialAccount
 from shared.profiles import LONGEST_ADDRESS, MOST_SOCIAL, address, fields_of, social_of, text
-from tests.support.fake_github import full, profile
+from tests.support.fake_profiles import full, profile
 
 AT = "2025-03-20T12:00:00.000000Z"
 PERSON = "\U0001f469\u200d\U0001f4bb"

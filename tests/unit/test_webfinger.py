@@ -11,7 +11,7 @@ from infra.webfinger import WebFinger
 from shared.errors import Rejected, RetryLater
 from shared.github import SocialAccount
 from shared.settings import Settings
-from tests.support.fake_github import profile
+from tests.support.fake_profiles import profile
 from tests.support.fediverse import Fediverse, fediverse
 
 PAGE = "https://m.example/@ana"
