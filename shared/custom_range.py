@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pyarrow as pa
 
-from shared import rule_sets
+from shared import people, rule_sets
 from shared.accounts import Classifier
 from shared.board_parts import Ranks, encode
 from shared.board_reading import BoardReader, Selection, Slice
@@ -25,7 +25,9 @@ from shared.canonical import fingerprint
 from shared.context import Services
 from shared.coverage import HOUR, Captured, Coverage, captured_of_each, measure, together
 from shared.errors import NotFound, Rejected, RetryLater
+from shared.labels import with_borne_names
 from shared.models import ARCHIVE_BEGINS, Window, iso, parse_time
+from shared.people import People
 from shared.ports import Document, Parameter, Unit
 from shared.range_ranking import rank
 from shared.receipts import Inputs, Receipt, facts_digest, window_text
@@ -137,6 +139,7 @@ class _Basis:
     standings: Mapping[str, Unit]
     rules: Versioned
     classifier: Classifier
+    people: People
 
     @property
     def repo_ids(self) -> list[int]:
@@ -157,6 +160,7 @@ class _Basis:
             [
                 *(self.board, *window_text(self.window), facts),
                 *(self.rules.rules.digest, method_digest(), self.classifier.digest),
+                self.people.fingerprint,
             ]
         )
 
@@ -185,6 +189,7 @@ def _basis(
         standings={u.name: u for u in services.warehouse.units(Dataset.STANDINGS)},
         rules=rule_sets.current(services),
         classifier=Classifier(rule_sets.class_overrides(services)),
+        people=people.current(services),
     )
 
 
@@ -210,7 +215,9 @@ def _count(services: Services, basis: _Basis, name: str) -> RangeBoard:
         rules=basis.rules.rules.digest,
         method=method_digest(),
         accounts=basis.classifier.digest,
+        people=basis.people.digest(rows["contributor_id"].to_pylist()),
     )
+    rows = basis.people.shown(with_borne_names(rows, accounts))
     parts = encode(rows, inputs.generation, Ranks())
     head = Head(
         board=basis.board,

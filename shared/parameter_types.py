@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PARAMETERS: Mapping[str, str] = {
+    "account_ids": "ARRAY<INT64>",
     "classes": "STRING",
     "contributor_id": "INT64",
     "end_at": "TIMESTAMP",
+    "login": "STRING",
     "names": "ARRAY<STRING>",
+    "people": "STRING",
     "per_kind": "INT64",
     "repo_id": "INT64",
     "repo_ids": "ARRAY<INT64>",
     "rule_set": "STRING",
+    "skipped": "INT64",
     "start_at": "TIMESTAMP",
     "top": "INT64",
     "window": "STRING",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pyarrow as pa
 import structlog
 
-from shared import audit, global_requests, job_steps, jobs, repositories, rule_sets
+from shared import audit, global_requests, job_steps, jobs, people, repositories, rule_sets
 from shared.accounts import Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
@@ -16,6 +17,7 @@ from shared.coverage import Coverage, captured, measure, together
 from shared.errors import NotFound, RetryLater
 from shared.global_requests import request_global as request_global
 from shared.jobs import Job, JobType, Stage
+from shared.labels import with_borne_names
 from shared.messages import CHANGED
 from shared.models import Window, iso, parse_time, published_windows
 from shared.ports import Json, Unit
@@ -204,7 +206,9 @@ def drafts_of(
         ]
     )
     classifier = Classifier(rule_sets.class_overrides(services))
-    classes = _classes(services, classifier, repo_ids)
+    known = people.current(services)
+    accounts = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
+    classes = _classes(accounts, classifier)
     drafts: list[Draft] = []
     for window in published_windows(as_of):
         if only is not None and window.name != only:
@@ -222,18 +226,27 @@ def drafts_of(
             rules=rules.rules.digest,
             method=method_digest(),
             accounts=classifier.digest,
+            people=known.digest(rows["contributor_id"].to_pylist()),
         )
+        shown = known.shown(with_borne_names(rows, accounts))
         coverage = together([_coverage(unit, window) for unit in standings])
         drafts.append(
-            Draft(name, rows, inputs, iso(as_of), rules.version, coverage.model_dump(mode="json"))
+            Draft(
+                name,
+                shown,
+                inputs,
+                iso(as_of),
+                rules.version,
+                coverage.model_dump(mode="json"),
+                known.changes,
+            )
         )
     return drafts
 
 
-def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
+def _classes(accounts: pa.Table, classifier: Classifier) -> str:
     """Everybody who is not human, as rank_board.sql takes it."""
-    table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
-    others = classifier.others_among(table)
+    others = classifier.others_among(accounts)
     return json.dumps(
         [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
     )

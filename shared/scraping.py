@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
-from shared import job_steps, jobs, repositories
+from shared import job_steps, jobs, people, repositories
 from shared.context import Services
 from shared.coverage import captured
-from shared.errors import NotFound
+from shared.errors import NotFound, RetryLater
 from shared.jobs import Job, RepositoryStatus, Stage, State
 from shared.messages import SCRAPED
 from shared.models import RepositoryName, iso
-from shared.ports import Fields, Json, Transaction
+from shared.ports import Fields, Json, Transaction, Unit
 from shared.repositories import Repository, unit_name
 from shared.tables import Dataset
 
@@ -33,18 +35,7 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     if repository.github_id is None:
         _note(services, repository, {"github_id": repo_id})
     job_steps.report(services, job, 1, 3, "crediting contributions")
-    unit = services.warehouse.derive(
-        "credit_contributions",
-        {"repo_ids": [repo_id]},
-        Dataset.CONTRIBUTIONS,
-        unit_name(repo_id),
-        {
-            "repo_id": repo_id,
-            "number": repository.number,
-            "as_of": iso(held.as_of),
-            "source": "archive",
-        },
-    )
+    unit = credit(services, repository, repo_id, held.as_of)
     name = services.warehouse.query("latest_repository_names", {"repo_ids": [repo_id]})
     _note(
         services,
@@ -57,6 +48,31 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
     )
     log.info("scrape_completed", rows=unit.rows)
     return Stage.BOARDS, {"repo_id": repo_id, "contributions": unit.rows, "as_of": iso(held.as_of)}
+
+
+def credit(services: Services, repository: Repository, repo_id: int, as_of: datetime) -> Unit:
+    """Make a repository's contributions of its events, by who counts as whom.
+
+    Raises RetryLater if that keeps changing.
+    """
+    for _ in range(3):
+        known = people.current(services)
+        unit = services.warehouse.derive(
+            "credit_contributions",
+            {"repo_ids": [repo_id], "people": known.parameter},
+            Dataset.CONTRIBUTIONS,
+            unit_name(repo_id),
+            {
+                "repo_id": repo_id,
+                "number": repository.number,
+                "as_of": iso(as_of),
+                "source": "archive",
+            },
+        )
+        # Who was merged or removed meanwhile is credited as they were.
+        if people.count(services.documents) == known.changes:
+            return unit
+    raise RetryLater("It keeps changing who counts as whom. Try again.")
 
 
 def announce(services: Services, job: Job | None) -> None:

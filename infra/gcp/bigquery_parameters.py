@@ -14,10 +14,12 @@ Value = int | str | bool | date | datetime | None | Sequence[int] | Sequence[str
 _OWN: Mapping[str, str] = {
     "unit_revision": "STRING",
     "events_revisions": "ARRAY<STRING>",
+    "github_events_revisions": "ARRAY<STRING>",
     "contributions_revisions": "ARRAY<STRING>",
     "standings_revisions": "ARRAY<STRING>",
     "kept": "ARRAY<STRING>",
     "before": "STRING",
+    "removed_ids": "ARRAY<INT64>",
     "first_table": "STRING",
     "last_table": "STRING",
     "table_first": "DATE",

@@ -15,6 +15,7 @@ from shared.tables import (
     COSTS,
     EVENTS,
     EXTRACTIONS,
+    GITHUB_EVENTS,
     STANDINGS,
     Columns,
     Dataset,
@@ -85,6 +86,14 @@ TABLES: Mapping[str, TableDefinition] = {
             Dataset.EVENTS.value,
             "Slim events of registered repositories. Only revisions in the manifest count.",
             {**EVENTS, **_UNITS},
+            partition_by="created_at",
+            cluster_by=("repo_id", "actor_id"),
+        ),
+        _table(
+            Dataset.GITHUB_EVENTS.value,
+            "What GitHub's API told of registered repositories. Only revisions in the manifest "
+            "count.",
+            {**GITHUB_EVENTS, **_UNITS},
             partition_by="created_at",
             cluster_by=("repo_id", "actor_id"),
         ),

@@ -1,5 +1,31 @@
 -- Contributions of some repositories from their events: credited, once each, or with the reason why not. The rules are docs/counting.md.
-WITH copies AS (
+WITH people AS (
+  SELECT
+    CAST(JSON_VALUE(p, '$.account') AS INT64) AS account,
+    CAST(JSON_VALUE(p, '$.person') AS INT64) AS person,
+    JSON_VALUE(p, '$.login') AS login
+  FROM UNNEST(JSON_QUERY_ARRAY(@people, '$')) AS p
+),
+
+-- Merged accounts are one person before any rule applies. Who is nobody is removed.
+persons AS (
+  SELECT
+    e.* REPLACE (
+      IF(actor.account IS NULL, e.actor_id, actor.person) AS actor_id,
+      IF(actor.account IS NULL, e.actor_login, actor.login) AS actor_login,
+      IF(author.account IS NULL, e.author_id, author.person) AS author_id,
+      IF(author.account IS NULL, e.author_login, author.login) AS author_login
+    )
+  FROM events AS e
+  LEFT JOIN people AS actor ON actor.account = e.actor_id
+  LEFT JOIN people AS author ON author.account = e.author_id
+  WHERE
+    e.repo_id IN UNNEST(@repo_ids)
+    AND (actor.account IS NULL OR actor.person IS NOT NULL)
+    AND (author.account IS NULL OR author.person IS NOT NULL)
+),
+
+copies AS (
   SELECT
     e.*,
     COUNT(*) OVER (PARTITION BY repo_id, event_type, event_id, created_at) AS copies,
@@ -10,8 +36,7 @@ WITH copies AS (
       + IF(additions IS NULL, 0, 1) + IF(deletions IS NULL, 0, 1)
       + IF(push_distinct_size IS NULL, 0, 1) + IF(push_listed_distinct IS NULL, 0, 1)
       + IF(review_state IS NULL, 0, 1) + IF(ref IS NULL, 0, 1) + IF(head IS NULL, 0, 1) AS known
-  FROM events AS e
-  WHERE repo_id IN UNNEST(@repo_ids)
+  FROM persons AS e
 ),
 
 -- Every column that a rule reads takes part in the order, so that ties do not depend on the input's.

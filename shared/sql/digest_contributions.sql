@@ -6,7 +6,7 @@ WITH facts AS (
     CONCAT(
       subject,
       '|', COALESCE(CAST(contributor_id AS STRING), ''),
-      '|', CAST(actor_id AS STRING),
+      '|', COALESCE(CAST(actor_id AS STRING), ''),
       '|', CAST(UNIX_MICROS(occurred_at) AS STRING),
       '|', COALESCE(CAST(quantity AS STRING), ''),
       '|', COALESCE(exclusion, ''),

@@ -174,7 +174,7 @@ class WarehouseSuite:
         put(warehouse, "a", push(1), push(1, number=2), push(2))
         for repo_ids, rows in (([1, 2], 3), ([1], 2), ([], 0)):
             unit = warehouse.derive(
-                "credit_contributions", {"repo_ids": repo_ids}, Dataset.CONTRIBUTIONS, "all",
+                "credit_contributions", {"repo_ids": repo_ids, "people": "[]"}, Dataset.CONTRIBUTIONS, "all",
                 {"of": len(repo_ids)},
             )  # fmt: skip
             assert (unit.rows, unit.about) == (rows, {"of": len(repo_ids)})
@@ -183,7 +183,7 @@ class WarehouseSuite:
 
     def test_what_is_derived_from_what_was_derived(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", push(1), push(1, number=2))
-        warehouse.derive("credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {})
+        warehouse.derive("credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {})
         unit = warehouse.derive(
             "count_standings", self.counting([1]), Dataset.STANDINGS, "1", {"rules": "r"}
         )
@@ -201,10 +201,10 @@ class WarehouseSuite:
         for count in (1, 1, 2):
             put(warehouse, "a", *(push(1, number=n) for n in range(count)))
             unit = warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {}
+                "credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {}
             )
             again = warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {}
+                "credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {}
             )
             assert unit.digest == again.digest
             digests.append(unit.digest)
@@ -231,7 +231,7 @@ class WarehouseSuite:
 
     def test_times_numbers_and_null(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", push(1))
-        warehouse.derive("credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {})
+        warehouse.derive("credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {})
         moment = timedelta(microseconds=1)
         east = NOW.astimezone(None)
         for start, end, rows in (
@@ -258,7 +258,7 @@ class WarehouseSuite:
             warehouse.query("latest_repository_names", parameters, allowance=Allowance("q", 1))
         with pytest.raises(BudgetRefused):
             warehouse.derive(
-                "credit_contributions", parameters, Dataset.CONTRIBUTIONS, "1", {},
+                "credit_contributions", {**parameters, "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {},
                 allowance=Allowance("d", 1),
             )  # fmt: skip
         assert names(warehouse, Dataset.CONTRIBUTIONS) == []
@@ -266,10 +266,10 @@ class WarehouseSuite:
     def test_the_estimate_is_enough(self, warehouse: Warehouse) -> None:
         put(warehouse, "a", *(push(1, number=n) for n in range(50)))
         parameters: dict[str, Parameter] = {"repo_ids": [1]}
-        estimate = warehouse.estimate("credit_contributions", parameters)
+        estimate = warehouse.estimate("credit_contributions", {**parameters, "people": "[]"})
         assert estimate > 0
         warehouse.derive(
-            "credit_contributions", parameters, Dataset.CONTRIBUTIONS, "1", {},
+            "credit_contributions", {**parameters, "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {},
             allowance=Allowance("exact", estimate),
         )  # fmt: skip
         usage = warehouse.usage("exact")
@@ -304,7 +304,7 @@ class WarehouseSuite:
         put(warehouse, "a", push(1), push(1, number=2))
         units = [
             warehouse.derive(
-                "credit_contributions", {"repo_ids": [1]}, Dataset.CONTRIBUTIONS, "1", {},
+                "credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {},
                 allowance=GENEROUS,
             )
             for _ in range(2)

@@ -51,7 +51,7 @@ def on_duckdb(events: Rows, ranked: Boards) -> Run:
     with TemporaryDirectory() as folder:
         duck = Duck(Path(folder))
         duck.fill(Dataset.EVENTS, events)
-        wanted: Parameters = {"repo_ids": repositories(events)}
+        wanted: Parameters = {"repo_ids": repositories(events), "people": "[]"}
         contributions = duck.query("credit_contributions", wanted)
         duck.derive("credit_contributions", wanted, Dataset.CONTRIBUTIONS)
         standings: Rows = []
@@ -85,7 +85,9 @@ def on_reference(events: Rows, ranked: Boards) -> Run:
 def credited_by_reference(events: Rows) -> Rows:
     """The contributions of some events by Google's engine."""
     return reference(
-        "credit_contributions", {Dataset.EVENTS: events}, {"repo_ids": repositories(events)}
+        "credit_contributions",
+        {Dataset.EVENTS: events},
+        {"repo_ids": repositories(events), "people": "[]"},
     )
 
 
