@@ -214,9 +214,7 @@ class _Capture:
             # Named by the table: what is read for more repositories takes the place of what was.
             removed = people.current(self._services).removed
             first, last = table.first, table.last
-            self._archive.gather(
-                table.name, of, first, last, table, about, allowance, removed
-            )
+            self._archive.gather(table.name, of, first, last, table, about, allowance, removed)
             removals.drop_newly_removed(self._services, removed)
 
         name = f"read-v{EXTRACTION_VERSION}-{table.name}-{until}"

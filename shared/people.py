@@ -179,7 +179,8 @@ def change(
 ) -> tuple[T, bool]:
     """Write what ``decide`` says of everybody as they are, if nobody else changes them meanwhile.
 
-    Gives what it decided, and whether anything was written. ``lifts`` of removals are counted. Without writes nothing has changed.
+    Gives what it decided, and whether anything was written: without writes nothing has changed.
+    ``lifts`` of removals are counted.
     Raises Conflict when others came between again and again, and what ``decide`` raises.
     """
     for _ in range(5):

@@ -143,9 +143,10 @@ def _registered(services: Services, repo_id: int) -> tuple[Repository, ...]:
 
 def _recount(services: Services, repository: Repository, repo_id: int) -> None:
     held = captured(services.warehouse.units(Dataset.EVENTS), repository.number)
-    if held.as_of is None or recalculation.find_unit(
-        services, Dataset.CONTRIBUTIONS, repo_id
-    ) is None:
+    if (
+        held.as_of is None
+        or recalculation.find_unit(services, Dataset.CONTRIBUTIONS, repo_id) is None
+    ):
         return  # never scraped: nothing was counted
     scraping.credit(services, repository, repo_id, held.as_of)
     try:

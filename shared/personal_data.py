@@ -15,7 +15,7 @@ from shared.boards import GLOBAL, pointer_path, repository_board
 from shared.context import Services
 from shared.errors import NotFound
 from shared.models import WINDOW_DAYS, iso
-from shared.ports import Fields, Json, Query, Transaction, Write
+from shared.ports import Fields, Json, Parameter, Query, Transaction, Write
 from shared.tables import Dataset
 
 Accounts = Sequence[int]
@@ -44,7 +44,11 @@ def export(services: Services, account: int, *, skipped: int = 0, most: int = 10
     facts: dict[str, Json] = {}
     more = False
     for dataset, statement in STATEMENTS.items():
-        wanted = {"account_ids": list(accounts), "top": most + 1, "skipped": skipped}
+        wanted: dict[str, Parameter] = {
+            "account_ids": [*accounts],
+            "top": most + 1,
+            "skipped": skipped,
+        }
         rows = services.warehouse.query(statement, wanted).to_pylist()
         more = more or len(rows) > most
         facts[dataset] = [{k: _plain(v) for k, v in row.items()} for row in rows[:most]]

@@ -34,8 +34,8 @@ from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
 from shared.models import WINDOW_DAYS, AccountClass, Kind, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
-from shared.redaction import Instead, redacted
 from shared.receipts import Inputs, Receipt
+from shared.redaction import Instead, redacted
 from shared.tables import COUNT_COLUMNS
 
 _BATCH_BYTES = 3_000_000
@@ -330,9 +330,7 @@ class Publisher:
         return made
 
     def _names(self, head: Head, instead: Instead) -> bool:
-        return any(
-            not instead.keys().isdisjoint(places.keys) for places in self._places(head)
-        )
+        return any(not instead.keys().isdisjoint(places.keys) for places in self._places(head))
 
     def _discard(self, head: Head) -> None:
         """Remove a generation that was written and is not to be published."""

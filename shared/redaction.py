@@ -57,7 +57,9 @@ _Place = tuple[int, int]
 _decoder = msgspec.json.Decoder(Row)
 
 
-def redacted(head: Head, bodies: Mapping[str, bytes], instead: Instead) -> tuple[Head, dict[str, bytes]]:
+def redacted(
+    head: Head, bodies: Mapping[str, bytes], instead: Instead
+) -> tuple[Head, dict[str, bytes]]:
     """The head and the parts of the edition that takes the place of this one.
 
     ``bodies`` are all its parts by path. The receipt stays: it says what was published.
@@ -141,11 +143,11 @@ def _indexes(
     if "id.0" not in made.old:
         return (), ()
     entries = [entry for index in made.all_of("id", Places) for entry in _entries(index)]
-    by_id = []
-    for key, *rest in entries:
+    by_id: list[_Entry] = []
+    for key, class_number, rank, rank_all in entries:
         shown = instead.get(key)
         if key not in instead or shown is not None:
-            by_id.append((shown.id if shown else key, *rest))
+            by_id.append((shown.id if shown else key, class_number, rank, rank_all))
     by_login = [
         (logins.get((class_number, rank), key), class_number, rank, rank_all)
         for index in made.all_of("login", Places)

@@ -106,7 +106,9 @@ def _ask(services: Services, account: int, mode: Mode, caller: Caller) -> Job:
             )
             for each in accounts
         ]
-        writes = [Write(f"removals/{wish.account}", wish.model_dump(mode="json")) for wish in wishes]
+        writes = [
+            Write(f"removals/{wish.account}", wish.model_dump(mode="json")) for wish in wishes
+        ]
         if mode is Mode.REMOVED:
             writes += [
                 Write(f"identities/{m.account}", None)

@@ -22,7 +22,13 @@ from tests.support.warehouse_rows import EVERY_STATEMENT, push, table
 
 ENOUGH = 1 << 40
 SAMPLE = Path(__file__).resolve().parents[2] / "infra" / "sample" / "sample-2025-03.json.gz"
-CREDIT: Any = ("credit_contributions", {"repo_ids": [1], "people": "[]"}, Dataset.CONTRIBUTIONS, "1", {})
+CREDIT: Any = (
+    "credit_contributions",
+    {"repo_ids": [1], "people": "[]"},
+    Dataset.CONTRIBUTIONS,
+    "1",
+    {},
+)
 
 
 def put(warehouse: Warehouse, unit: str, *repo_ids: int) -> None:

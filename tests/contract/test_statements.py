@@ -50,9 +50,7 @@ STATEMENTS: Mapping[str, Signature] = {
     "count_standings": reads(
         "contributions", repo_ids=IDS, windows=JSON_TEXT, rule_set=JSON_TEXT, yields=STANDINGS
     ),
-    "credit_contributions": reads(
-        "events", repo_ids=IDS, people=JSON_TEXT, yields=CONTRIBUTIONS
-    ),
+    "credit_contributions": reads("events", repo_ids=IDS, people=JSON_TEXT, yields=CONTRIBUTIONS),
     "digest_contributions": reads("contributions", repo_id="INT64"),
     "extract_events": reads("archive", yields=EVENTS),
     "find_accounts": Signature(frozenset({"events", "github_events"}), {"login": "STRING"}),

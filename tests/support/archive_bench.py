@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from infra.archive_rows import ArchiveRows
 from shared.budget import Budget
+from shared.forgetting import without
 from shared.metering import MeteredWarehouse
 from shared.models import iso
 from shared.planning import DAY, day_start, days_between
@@ -25,7 +26,6 @@ from shared.ports import (
     Usage,
     Warehouse,
 )
-from shared.forgetting import without
 from shared.tables import Dataset
 from tests.support.lines import Line, write_gz
 
