@@ -95,7 +95,8 @@ def _redact(services: Services, job: Job) -> Done:
     slots = sorted({str(document.fields["slot"]) for document in page.documents})
     redacted = 0
     for number, slot in enumerate(slots):
-        job_steps.report(services, job, number, len(slots), "rewriting kept boards")
+        if number % 20 == 0:
+            job_steps.report(services, job, number, len(slots), "rewriting kept boards")
         board, window = slot.rsplit("~", 1)
         redacted += services.publisher.redact(board, window, instead)
     log.info("boards_redacted", boards=redacted)

@@ -18,6 +18,7 @@ from shared.archive_fields import EXTRACTION_VERSION
 from shared.errors import Rejected
 from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import Dataset
+from tests.support.lines import ANA, BEN, day, pr_merged, pr_opened, push, write_gz
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
