@@ -229,7 +229,7 @@ def test_somebody_anonymous_counts_on_under_a_pseudonym_everywhere_and_can_come_
         compared = compare(
             services, GLOBAL, "all", "all", [ENGINE.id, WHEELS.id], (DEFAULT_RULES, DEFAULT_RULES)
         )
-        assert {m.github_id: m.score_after for m in compared.movers}[row.github_id] > 0
+        assert {m.github_id: m.score_after for m in compared.everyone}[row.github_id] > 0
         week = custom_window(parse_time("2025-03-01T00:00:00Z"), parse_time("2025-03-15T00:00:00Z"))
         ranged = RangeBoards().board(services, board, ENGINE.name, registered, week)
         names = {r.username for r in ranged.read(Selection("all", limit=100)).rows}
