@@ -17,7 +17,7 @@ from infra.ingest import ingest_file
 from infra.local.warehouse import LocalWarehouse
 from shared.coverage import captured
 from shared.errors import BudgetRefused, Conflict, NotFound, Rejected, RetryLater
-from shared.ports import Allowance, ArchiveTable, Selection
+from shared.ports import Allowance, ArchiveTable, Parameter, Selection
 from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_archive import archive_rows, publish
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
@@ -392,7 +392,7 @@ def test_of_removed_people_nothing_is_extracted_or_gathered_and_the_store_forget
     def gathered(unit: str, table: ArchiveTable | None, removed: set[int]) -> list[object]:
         allowance = Allowance(unit, ENOUGH)
         reader.gather(unit, of, first, first, table, {}, allowance, removed)
-        wanted = {"account_ids": [ANA.id, BEN.id], "top": 9, "skipped": 0}
+        wanted: dict[str, Parameter] = {"account_ids": [ANA.id, BEN.id], "top": 9, "skipped": 0}
         found = warehouse.query("list_personal_events", wanted).to_pylist()
         warehouse.remove(Dataset.EVENTS, unit)
         return [(row["event_id"], row["actor_id"], row["author_id"]) for row in found]

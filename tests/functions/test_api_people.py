@@ -139,11 +139,11 @@ def test_somebody_is_removed_and_no_answer_or_log_names_them(
         assert answer.status_code == 404
         assert answer.get_json()["message"] == unknown["message"].replace("77", "07")
         assert admin.get(gone).status_code == 404
+        whole = "/api/v1/leaderboard/global?page_size=100"
         for address in (
-            "/api/v1/leaderboard/global?page_size=100", "/api/v1/leaderboard/global?page_size=100&class=all",
-            f"/api/v1/leaderboard/global?page_size=100&generation={kept}", "/api/v1/jobs",
-            "/api/v1/leaderboard/octo/engine?page_size=100", "/api/v1/repositories",
-        ):  # fmt: skip
+            *(whole, f"{whole}&class=all", f"{whole}&generation={kept}", "/api/v1/jobs"),
+            *("/api/v1/leaderboard/octo/engine?page_size=100", "/api/v1/repositories"),
+        ):
             assert "guest-07" not in world.client().get(address).text
         for address in ("/leaderboard", "/dashboard"):
             assert "guest-07" not in world.app.test_client().get(address).text

@@ -34,7 +34,8 @@ def test_accounts_are_merged_and_somebody_hidden_and_removed_without_a_server(da
     told = json.loads(command(data, "person", "export", "ben").stdout)
     assert told["accounts"] == [BEN.id]
     assert told["facts"]["events"]
-    assert command(data, "person", "remove", "ben", "--wait").exit_code == 0
+    removed = command(data, "person", "remove", "ben", "--wait")
+    assert removed.exit_code == 0, (removed.output, answer(data, "jobs")["data"][:2])
     assert BEN.login not in on_board(data)
     assert "No event names" in refusal(command(data, "person", "show", "ben"))
     lifted = command(data, "person", "lift", str(BEN.id))
