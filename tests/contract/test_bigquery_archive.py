@@ -21,7 +21,7 @@ from shared.ports import Allowance, ArchiveTable, Parameter, Selection
 from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_archive import archive_rows, publish
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
-from tests.support.lines import ANA, BEN, ENGINE, day, pr_merged, pr_opened, write_gz
+from tests.support.lines import ANA, BEN, ENGINE, pr_merged, pr_opened, write_gz
 from tests.support.real_data import real_file
 
 ENOUGH = 1 << 40
@@ -384,7 +384,8 @@ def test_of_removed_people_nothing_is_extracted_or_gathered_and_the_store_forget
     bigquery_bench: Bench, tmp_path: Path
 ) -> None:
     path = tmp_path / "events.json.gz"
-    write_gz(path, (pr_opened(1, day(1), ANA, 7), pr_merged(2, day(1), BEN, 7, author=ANA)))
+    at = "2025-03-01T12:00:00Z"
+    write_gz(path, (pr_opened(1, at, ANA, 7), pr_merged(2, at, BEN, 7, author=ANA)))
     publish(bigquery_bench.server, "day.20250301", archive_rows(path))
     reader, first = archive(bigquery_bench), date(2025, 3, 1)
     warehouse, of = bigquery_bench.warehouse(), Selection((ENGINE.id,))
