@@ -10,8 +10,16 @@ from cloudevents.http import CloudEvent
 from flask import Request
 
 from functions import edge
-from shared import full_recalculation, global_requests, job_steps, jobs, recalculation
+from shared import (
+    full_recalculation,
+    global_requests,
+    job_steps,
+    jobs,
+    people_work,
+    recalculation,
+)
 from shared.context import Services
+from shared.jobs import JobType, State
 from shared.ports import Task
 
 
@@ -68,13 +76,21 @@ def enqueue(services: Services, data: Mapping[str, Any]) -> None:
         global_requests.request_global(services)
 
 
+_STEPS = {
+    JobType.FORGET_PERSON: people_work.apply,
+    JobType.APPLY_PEOPLE: people_work.apply,
+}
+
+
 def step(services: Services, delivery: edge.Delivery) -> None:
     """One delivery of a job's step."""
     body = delivery.body
-    job_steps.run(
+    job = job_steps.run(
         services,
         body["job_id"],
         body["dispatch"],
         delivery.name,
-        lambda running: recalculation.recalculate(services, running),
+        lambda running: _STEPS.get(running.type, recalculation.recalculate)(services, running),
     )
+    if job is not None and job.state is State.RUNNING:
+        jobs.dispatch(services, job)

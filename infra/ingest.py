@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from infra.archive_lines import Progress, unreadable
 from infra.archive_report import Report
 from infra.archive_rows import ArchiveRows
 from shared.archive_fields import EXTRACTION_VERSION
+from shared.forgetting import without
 from shared.models import iso
 from shared.ports import Json, Unit, Warehouse
 from shared.tables import Dataset
@@ -29,7 +30,13 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def ingest_file(
-    warehouse: Warehouse, path: Path, *, now: datetime, progress: Progress | None = None
+    warehouse: Warehouse,
+    path: Path,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    removed: Callable[[], Collection[int]] = frozenset,
+    lifts: int = 0,
 ) -> Unit:
     """Put an archive file's events into the warehouse as a unit of ``Dataset.EVENTS``.
 
@@ -39,33 +46,42 @@ def ingest_file(
     the report, the file's name, the extraction version and ``claims``, the hours [from, until)
     that the unit covers: the hour in its name, else from its first row's to its last row's.
 
+    Of the accounts that ``removed`` names nothing is taken (``shared.forgetting``), nor of those
+    that are removed while the file is read. ``lifts`` is how many removals were ever lifted: what
+    was read before the last of them is read again.
+
     Nothing is replaced before the file was read to its end. Raises Rejected where the file cannot
     be read, and what the warehouse raises.
     """
-    if there := _known(warehouse, path):
+    if there := _known(warehouse, path, lifts):
         return there
     # The report stands with the rows and is known after the last of them: the rows wait in a file.
+    gone = frozenset(removed())
     with tempfile.TemporaryFile() as spool:
         rows = ArchiveRows(path, now=now, progress=progress)
         with pa.ipc.new_stream(spool, SCHEMA) as writer:
             for batch in rows:
-                writer.write_batch(batch)
+                writer.write_batch(without(batch, gone) if gone else batch)
         report = rows.report
-        return warehouse.replace(
+        unit = warehouse.replace(
             Dataset.EVENTS,
             _unit_name(path, report.sha256),  # it may have changed since it was hashed
             _batches(spool),
-            _about(path, report),
+            _about(path, report) | ({"lifts": lifts} if lifts else {}),
         )
+    if since := frozenset(removed()) - gone:
+        warehouse.forget(Dataset.EVENTS, since)
+        return warehouse.unit(Dataset.EVENTS, unit.name) or unit
+    return unit
 
 
-def _known(warehouse: Warehouse, path: Path) -> Unit | None:
+def _known(warehouse: Warehouse, path: Path, lifts: int) -> Unit | None:
     """The file's unit if it is there. A file is hashed only where there is something to compare."""
     if hour_of(path.name) and not warehouse.unit(Dataset.EVENTS, _unit_name(path, "")):
         return None
     sha256 = _sha256(path)
     there = warehouse.unit(Dataset.EVENTS, _unit_name(path, sha256))
-    return there if there and _is_of(there, sha256) else None
+    return there if there and _is_of(there, sha256, lifts) else None
 
 
 def _sha256(path: Path) -> str:
@@ -84,9 +100,10 @@ def _unit_name(path: Path, sha256: str) -> str:
     return f"{stem[:_LONGEST_STEM]}-{sha256[:_DIGITS]}"
 
 
-def _is_of(unit: Unit, sha256: str) -> bool:
+def _is_of(unit: Unit, sha256: str, lifts: int) -> bool:
     about = unit.about
-    return (about.get("sha256"), about.get("extraction_version")) == (sha256, EXTRACTION_VERSION)
+    known = about.get("sha256"), about.get("extraction_version"), about.get("lifts", 0)
+    return known == (sha256, EXTRACTION_VERSION, lifts)
 
 
 def _about(path: Path, report: Report) -> dict[str, Json]:

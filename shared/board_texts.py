@@ -51,8 +51,8 @@ def row_lines(columns: _Columns, in_class: int, total: int) -> pa.Array:
         '{"rank":', numbers["rank"],
         ',"github_id":', numbers["contributor_id"],
         ',"username":', _quoted(columns["login"]),
-        ',"avatar_url":"https://avatars.githubusercontent.com/u/', numbers["contributor_id"],
-        '?v=4","class":"', columns["class"],
+        ',"avatar_url":"', _avatars(columns["contributor_id"], numbers["contributor_id"]),
+        '","class":"', columns["class"],
         '","score":', *_with_places(score), ",",
         *_standing(columns["above"], in_class),
         *_movement(columns["rank"], columns["previous"], seen),
@@ -63,6 +63,12 @@ def row_lines(columns: _Columns, in_class: int, total: int) -> pa.Array:
         *_movement(columns["rank_all"], columns["previous_all"], seen),
         "}}\n",
     )  # fmt: skip
+
+
+def _avatars(ids: pa.Array, numbers: pa.Array) -> pa.Array:
+    """Addresses of pictures; a pseudonym, which has an id below 0, has none."""
+    found = _joined("https://avatars.githubusercontent.com/u/", numbers, "?v=4")
+    return pc.if_else(pc.less(ids, _whole(0)), text(""), found)
 
 
 def _joined(*pieces: _Piece) -> pa.Array:

@@ -21,7 +21,17 @@ from datetime import date
 
 import structlog
 
-from shared import extractions, gathered, job_steps, jobs, planning, repositories, scraping
+from shared import (
+    extractions,
+    gathered,
+    job_steps,
+    jobs,
+    people,
+    planning,
+    removals,
+    repositories,
+    scraping,
+)
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.budget_books import Charge
 from shared.context import Services
@@ -131,7 +141,9 @@ class _Capture:
         name = f"extract-v{EXTRACTION_VERSION}-{table.name}"
 
         def work(allowance: Allowance) -> None:
-            extraction = self._archive.extract(table, allowance)
+            removed = people.current(self._services).removed
+            extraction = self._archive.extract(table, allowance, removed)
+            removals.drop_newly_removed(self._services, removed)
             extractions.note(self._services, table, extraction, allowance.id)
             log.info("archive_table_extracted", table=table.name, rows=extraction.rows)
 
@@ -174,7 +186,9 @@ class _Capture:
         about = gathered.note_of(days, group.after, group.until)
 
         def work(allowance: Allowance) -> None:
-            self._archive.gather(unit, of, days[0], days[-1], None, about, allowance)
+            removed = people.current(self._services).removed
+            self._archive.gather(unit, of, days[0], days[-1], None, about, allowance, removed)
+            removals.drop_newly_removed(self._services, removed)
 
         name = f"gather-v{EXTRACTION_VERSION}-{unit}"
         self._run(name, size, "gather_events", group.repositories, work)
@@ -205,7 +219,10 @@ class _Capture:
 
         def work(allowance: Allowance) -> None:
             # Named by the table: what is read for more repositories takes the place of what was.
-            self._archive.gather(table.name, of, table.first, table.last, table, about, allowance)
+            removed = people.current(self._services).removed
+            first, last = table.first, table.last
+            self._archive.gather(table.name, of, first, last, table, about, allowance, removed)
+            removals.drop_newly_removed(self._services, removed)
 
         name = f"read-v{EXTRACTION_VERSION}-{table.name}-{until}"
         self._run(name, purchase.max_bytes, "read_archive", self._everyone, work)

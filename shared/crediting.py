@@ -7,19 +7,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from shared import authority, rule_sets, sync_state
+from shared import authority, people, rule_sets, sync_state
 from shared.accounts import Classifier
 from shared.authority import Authority, sources_parameter
 from shared.context import Services
 from shared.coverage import Captured, captured, with_github
+from shared.errors import RetryLater
 from shared.mails import mail_digest, mail_secret
 from shared.models import Kind, iso
 from shared.ports import Unit
 from shared.repositories import unit_name
 from shared.tables import Dataset
-
-NOBODY = "[]"
-"""@people where no accounts are merged and nobody is removed."""
 
 
 def held_of(services: Services, repo_id: int | None, number: int) -> tuple[Captured, Authority]:
@@ -61,13 +59,30 @@ def credit(
     number: int,
     held: Captured,
     found: Authority,
-    people: str = NOBODY,
 ) -> Unit:
     """Make a repository's contributions anew. ``held`` and ``found`` are of ``held_of``.
 
     What the unit notes of itself: as-of time, which source counts when and on what grounds, and
-    who is credited for the work of agents.
+    who is credited for the work of agents. Raises RetryLater if it keeps changing who counts as
+    whom.
     """
+    for _ in range(3):
+        known = people.current(services)
+        unit = _credited(services, repo_id, number, held, found, known.parameter)
+        # Who was merged or removed meanwhile is credited as they were.
+        if people.count(services.documents) == known.changes:
+            return unit
+    raise RetryLater("It keeps changing who counts as whom. Try again.")
+
+
+def credit_of(units: Iterable[Unit]) -> str:
+    """Who was credited for agents' work in contributions or standings, as receipts say it."""
+    return ", ".join(sorted({str(unit.about.get("agent_credit", "author")) for unit in units}))
+
+
+def _credited(
+    services: Services, repo_id: int, number: int, held: Captured, found: Authority, who: str
+) -> Unit:
     if held.as_of is None:
         raise ValueError(f"nothing is captured of repository {repo_id}")
     how = services.settings.agent_credit
@@ -76,7 +91,7 @@ def credit(
         {
             "repo_ids": [repo_id],
             "sources": sources_parameter({repo_id: found}),
-            "people": people,
+            "people": who,
             "agents": _agents(services, repo_id, found),
             "agent_credit": how,
         },
@@ -93,15 +108,10 @@ def credit(
     )
 
 
-def credit_of(units: Iterable[Unit]) -> str:
-    """Who was credited for agents' work in contributions or standings, as receipts say it."""
-    return ", ".join(sorted({str(unit.about.get("agent_credit", "author")) for unit in units}))
-
-
 def _agents(services: Services, repo_id: int, found: Authority) -> str:
     """Agents and bots among those whom GitHub names in a repository, as crediting takes them."""
     if not found.known:
-        return NOBODY
+        return "[]"
     named = services.warehouse.query("list_co_authors", {"repo_ids": [repo_id]})
     classifier = Classifier(rule_sets.class_overrides(services))
     digest = partial(mail_digest, mail_secret(services))

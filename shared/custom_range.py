@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pyarrow as pa
 
-from shared import authority, rule_sets
+from shared import authority, people, rule_sets
 from shared.accounts import Classifier
 from shared.authority import Authority
 from shared.board_parts import Ranks, encode
@@ -35,7 +35,9 @@ from shared.coverage import (
 )
 from shared.crediting import credit_of
 from shared.errors import NotFound, Rejected, RetryLater
+from shared.labels import with_borne_names
 from shared.models import ARCHIVE_BEGINS, Window, iso, parse_time
+from shared.people import People
 from shared.ports import Document, Parameter, Unit
 from shared.range_ranking import rank
 from shared.receipts import Inputs, Receipt, facts_digest, window_text
@@ -147,6 +149,7 @@ class _Basis:
     standings: Mapping[str, Unit]
     rules: Versioned
     classifier: Classifier
+    people: People
 
     @property
     def repo_ids(self) -> list[int]:
@@ -170,6 +173,7 @@ class _Basis:
             [
                 *(self.board, *window_text(self.window), facts),
                 *(self.rules.rules.digest, method_digest(), self.classifier.digest),
+                self.people.fingerprint,
             ]
         )
 
@@ -198,6 +202,7 @@ def _basis(
         standings={u.name: u for u in services.warehouse.units(Dataset.STANDINGS)},
         rules=rule_sets.current(services),
         classifier=Classifier(rule_sets.class_overrides(services)),
+        people=people.current(services),
     )
 
 
@@ -224,7 +229,9 @@ def _count(services: Services, basis: _Basis, name: str) -> RangeBoard:
         method=method_digest(),
         accounts=basis.classifier.digest,
         agent_credit=credit_of(basis.units),
+        people=basis.people.digest(rows["contributor_id"].to_pylist()),
     )
+    rows = basis.people.shown(with_borne_names(rows, accounts))
     parts = encode(rows, inputs.generation, Ranks())
     head = Head(
         board=basis.board,

@@ -57,13 +57,12 @@ def ask_slice(services: Services, after: str | None, asked: int) -> Sliced:
 
 
 def _top(services: Services, board: str) -> tuple[Row, ...]:
-    """The humans at the top of a board, nobody where it is not there yet."""
+    """The humans at the top of a board who are shown by name, nobody where it is not there yet."""
     try:
-        return services.boards.read(
-            board, "all", Selection(limit=services.settings.enrich_top)
-        ).rows
+        top = services.boards.read(board, "all", Selection(limit=services.settings.enrich_top)).rows
     except NotFound:
         return ()
+    return tuple(row for row in top if row.github_id > 0)
 
 
 def _due(services: Services, rows: list[Row]) -> Iterator[Row]:

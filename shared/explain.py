@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shared import people
 from shared.context import Services
 from shared.counted_windows import counted_windows
 from shared.errors import NotFound
@@ -113,8 +114,11 @@ def explain(
     """Explain somebody's score in some repositories and a window.
 
     Two statements over those repositories' contributions, for each as-of time that they have.
-    Raises NotFound if there is nothing of this person.
+    Raises NotFound if there is nothing of this person. Of somebody anonymous, whom a board knows by
+    a pseudonymous id, no event is named: its page would say who they are.
     """
+    if github_id < 0:
+        github_id, events_per_kind = people.current(services).behind(github_id), 0
     names = {r.github_id: r.name for r in repositories if r.github_id is not None}
     spans = [
         _parameters(github_id, span, repo_ids)
@@ -126,7 +130,7 @@ def explain(
         for row in services.warehouse.query("tally_contributor", span).to_pylist()
     )
     if not tallied.by_repository and not tallied.excluded:
-        raise NotFound(f"Account {github_id} has no contribution in this window.")
+        raise NotFound("There is no contribution of theirs in this window.")
     lines = _events(
         (
             row

@@ -7,15 +7,17 @@ them. A step puts its pages into one unit of the warehouse, since BigQuery takes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 import structlog
 
-from shared import sync_state
+from shared import removals, sync_state
 from shared.canonical import canonical_json
 from shared.context import Services
 from shared.errors import Conflict, NotFound
+from shared.forgetting import count_of, without
 from shared.github_events import EVENT_TYPES, SCHEMA, Row, batch
 from shared.models import parse_time
 from shared.ports import Document, Query, Transaction, Write
@@ -64,7 +66,8 @@ def keep(
     if not rows:
         return store(services, key, before, after)
     about = {"repo_id": after.repo_id, "number": after.number, "rows": len(rows)}
-    page = Write(_page_path(after.repo_id, before.pages), about, _packed(batch(rows)))
+    told = without(batch(rows), removals.removed_ids(services))
+    page = Write(_page_path(after.repo_id, before.pages), about, _packed(told))
     paged = after.model_copy(update={"pages": before.pages + 1})
     return store(services, key, before, paged, page)
 
@@ -81,8 +84,10 @@ def flush(services: Services, key: str, state: SyncState) -> SyncState:
     # Named by what is in it: a step that is too late writes the same, or another unit.
     unit = f"repository-{state.repo_id}-{state.units}-{state.pages}"
     about = {"repo_id": state.repo_id, "number": state.number, "n": state.units}
-    batches = (one for page in pages for one in pa.ipc.open_stream(page))
+    removed = removals.removed_ids(services)
+    batches = (without(one, removed) for page in pages for one in pa.ipc.open_stream(page))
     services.warehouse.replace(Dataset.GITHUB_EVENTS, unit, batches, about)
+    removals.drop_newly_removed(services, removed)
     after = state.model_copy(
         update={"units": state.units + 1, "held": (*state.held, unit), "pages": 0}
     )
@@ -91,6 +96,41 @@ def flush(services: Services, key: str, state: SyncState) -> SyncState:
     except (Conflict, NotFound):
         _remove_stray(services, state.repo_id, unit)
         raise
+
+
+def everywhere(services: Services) -> Iterator[Document]:
+    """The pages of all repositories that are not in a unit yet."""
+    cursor: str | None = None
+    while True:
+        found = services.documents.query(Query("github_pages", after=cursor, limit=_SLICE))
+        yield from found.documents
+        cursor = found.cursor
+        if cursor is None:
+            return
+
+
+def rows_about(page: Document, accounts: Collection[int]) -> list[Row]:
+    """The rows of a page that name one of the accounts."""
+    table = pa.ipc.open_stream(page.body).read_all()
+    return [
+        row
+        for one in table.to_batches(max_chunksize=1)
+        for row in one.to_pylist()
+        if count_of(one, accounts)
+    ]
+
+
+def forget(services: Services, accounts: Collection[int]) -> None:
+    """Take accounts out of all pages. What a step has read of them before, it filters itself."""
+    for page in everywhere(services):
+        if rows_about(page, accounts):
+            table = pa.ipc.open_stream(page.body).read_all()
+            (whole,) = table.combine_chunks().to_batches()
+            left = Write(
+                page.path, page.fields, _packed(without(whole, accounts)), if_version=page.version
+            )
+            with suppress(Conflict):  # it went into the warehouse meanwhile, without them
+                services.documents.write([left])
 
 
 def compact(services: Services, key: str, state: SyncState) -> SyncState:

@@ -74,6 +74,10 @@ class JobType(StrEnum):
     INCREMENTAL_SCRAPE = "incremental_scrape"
     RECALCULATE_REPOSITORY = "recalculate_repository"
     RECALCULATE_GLOBAL = "recalculate_global"
+    FORGET_PERSON = "forget_person"
+    """Somebody opted out, or takes that back."""
+    APPLY_PEOPLE = "apply_people"
+    """Accounts were merged, or parted again."""
 
 
 class Stage(StrEnum):
@@ -84,6 +88,9 @@ class Stage(StrEnum):
     SCRAPE = "scrape"
     BOARDS = "boards"
     GLOBAL = "global"
+    FORGET = "forget"
+    REDACT = "redact"
+    BOARDS_OF_PEOPLE = "boards_of_people"
 
 
 FUNCTIONS: Mapping[Stage, str] = {
@@ -92,6 +99,9 @@ FUNCTIONS: Mapping[Stage, str] = {
     Stage.SCRAPE: "scrape_repository",
     Stage.BOARDS: "recalculate_board",
     Stage.GLOBAL: "recalculate_board",
+    Stage.FORGET: "recalculate_board",
+    Stage.REDACT: "recalculate_board",
+    Stage.BOARDS_OF_PEOPLE: "recalculate_board",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -149,6 +149,21 @@ class MeteredWarehouse:
     def usage(self, id_: str) -> Usage | None:
         """See the port."""
         return self.inner.usage(id_)
+
+    def forgetting_bytes(self, dataset: Dataset) -> int:
+        """See the port."""
+        return self.inner.forgetting_bytes(dataset)
+
+    def forget(
+        self, dataset: Dataset, accounts: Collection[int], *, allowance: Allowance | None = None
+    ) -> int:
+        """Within the budget. Raises BudgetWaits, BudgetRefused. See the port."""
+        if allowance is not None or not self.meter.on:
+            return self.inner.forget(dataset, accounts, allowance=allowance)
+        charge = charge_of(self._new_id(), "forget", self.inner.forgetting_bytes(dataset))
+        return self.meter.run(
+            charge, lambda given: self.inner.forget(dataset, accounts, allowance=given)
+        )
 
     def sweeping_bytes(self, dataset: Dataset) -> int:
         """See the port."""

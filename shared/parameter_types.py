@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PARAMETERS: Mapping[str, str] = {
+    "account_ids": "ARRAY<INT64>",
     "agent_credit": "STRING",
     "agents": "STRING",
     "classes": "STRING",
     "contributor_id": "INT64",
     "end_at": "TIMESTAMP",
+    "login": "STRING",
     "names": "ARRAY<STRING>",
     "people": "STRING",
     "per_kind": "INT64",
@@ -20,6 +22,7 @@ PARAMETERS: Mapping[str, str] = {
     "repo_ids": "ARRAY<INT64>",
     "reread": "STRING",
     "rule_set": "STRING",
+    "skipped": "INT64",
     "sources": "STRING",
     "start_at": "TIMESTAMP",
     "top": "INT64",

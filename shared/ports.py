@@ -7,7 +7,7 @@ Rejected for calls that can never work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
@@ -127,6 +127,13 @@ class Documents(Protocol):
 
     def query(self, query: Query) -> DocumentPage: ...
 
+    def scrub(self) -> None:
+        """Have no trace left in our files of what was deleted or overwritten until now.
+
+        What a platform keeps of it by itself, for a time, is not ours to remove.
+        """
+        ...
+
     def watch(self, collection: str, on_change: Callable[[Sequence[Document]], None]) -> Watch:
         """Call ``on_change`` with documents created or changed from now on, in order of change.
 
@@ -221,6 +228,22 @@ class Warehouse(Protocol):
         """Forget a unit. Nothing happens where there is none."""
         ...
 
+    def forgetting_bytes(self, dataset: Dataset) -> int:
+        """The most bytes that ``forget`` could be billed. Free of charge."""
+        ...
+
+    def forget(
+        self, dataset: Dataset, accounts: Collection[int], *, allowance: Allowance | None = None
+    ) -> int:
+        """Take accounts out of every row of a dataset, also of rows that count no more.
+
+        What is left of a row says ``shared.forgetting``. Units that are changed have another
+        digest. Nothing of what was there can be read afterwards, and a reader who was at it may
+        have to read again (RetryLater). Returns how many rows were changed or removed. Safe to
+        repeat. Raises Rejected for a dataset without people.
+        """
+        ...
+
     def unit(self, dataset: Dataset, name: str) -> Unit | None:
         """The unit of that name, None where there is none."""
         ...
@@ -312,8 +335,12 @@ class Archive(Protocol):
         """The bytes that extracting the table would be billed, by a dry run. Free of charge."""
         ...
 
-    def extract(self, table: ArchiveTable, allowance: Allowance) -> Extraction:
+    def extract(
+        self, table: ArchiveTable, allowance: Allowance, removed: Collection[int] = ()
+    ) -> Extraction:
         """Put the slim events of all repositories in that table in place of its days' partitions.
+
+        Of accounts that are ``removed`` nothing is taken (``shared.forgetting``).
 
         Raises RetryLater while the run goes on longer than one call should wait.
         """
@@ -334,8 +361,11 @@ class Archive(Protocol):
         table: ArchiveTable | None,
         about: Fields,
         allowance: Allowance,
+        removed: Collection[int] = (),
     ) -> Unit:
         """Put the slim events of some repositories and days in place of a unit of EVENTS.
+
+        Of accounts that are ``removed`` nothing is taken (``shared.forgetting``).
 
         They are read from the store of extracted days, or, where ``table`` is given, from that
         archive table itself. To ``about`` are added ``claims``, ``hours``, ``last_at``, ``broken``

@@ -10,16 +10,18 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
+from shared import people
 from shared.board_parts import Parts, Ranks, encode
 from shared.boards import (
     CLASSES,
+    TOMBSTONE,
     Head,
     Places,
     all_rows,
@@ -34,6 +36,7 @@ from shared.models import WINDOW_DAYS, AccountClass, Kind, iso
 from shared.ports import Document, Documents, Query, Transaction, Write
 from shared.receipts import Inputs, Receipt
 from shared.recounts import Recounted, Sources, recounted
+from shared.redaction import Instead, redacted
 from shared.tables import COUNT_COLUMNS
 
 _BATCH_BYTES = 3_000_000
@@ -60,6 +63,12 @@ class Draft:
     rules_version: int
     coverage: Mapping[str, Any]
     sources: Sources = field(default_factory=dict)
+    people_changes: int = 0
+    """How often who is who had changed (``shared.people``) when the rows were made."""
+
+
+class PeopleChanged(Conflict):
+    """Somebody was merged, hidden or removed since the rows were made. Make them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,8 @@ class Publisher:
     def publish(self, draft: Draft) -> Published:
         """Put the draft on the board. Raises IntegrityError if what was written does not verify,
 
-        Conflict if other publications of the same board came between again and again.
+        Conflict if other publications of the same board came between again and again, or if who
+        is who has changed since the draft was made.
         """
         for _ in range(5):
             current = self._current(draft.inputs.board, draft.inputs.window)
@@ -104,7 +114,10 @@ class Publisher:
                 self._retire(head)  # a publication that was killed after its flip did not get there
                 return Published(head, changed=False)
             try:
-                self._flip(head, current)
+                self._flip(head, current, draft.people_changes)
+            except PeopleChanged:
+                self._discard(head)
+                raise
             except Conflict:
                 continue
             self._retire(head)
@@ -121,6 +134,45 @@ class Publisher:
         self._flip(head, current)
         return head
 
+    def redact(self, board: str, window: str, instead: Instead) -> bool:
+        """Put others, or nobody, in some people's place in every kept generation of a board.
+
+        What a publication left unfinished is removed. True if somebody was there. Safe to repeat:
+        readers see a generation as it was or as it is.
+        """
+        for _ in range(5):
+            current = self._current(board, window)
+            self._remove(board, window, lambda old: old.fields["state"] == "writing")
+            if current is None:
+                return False
+            renamed: dict[str, Head] = {}
+            for edition in (current.edition, *current.kept):
+                head = current if edition == current.edition else self._kept_as(current, edition)
+                if head is not None and self._names(head, instead):
+                    renamed[edition] = self._redact_one(head, instead)
+            if not renamed:
+                self._retire(current)  # one that was killed after its flip did not get there
+                return False
+            names = {edition: head.edition for edition, head in renamed.items()}
+            kept = tuple(names.get(edition, edition) for edition in current.kept)
+            head = renamed.get(current.edition, current).model_copy(update={"kept": kept})
+            try:
+                self._flip(head, current, also=renamed.values())
+            except Conflict:
+                continue
+            self._retire(head)
+            return True
+        raise Conflict("Publications of this board kept coming between. Try again.")
+
+    def holds(self, head: Head) -> bool:
+        """True if every part of a generation is what its head says."""
+        try:
+            for _ in self._read_back(head.digests, head.digests):
+                pass
+        except IntegrityError:
+            return False
+        return True
+
     def withdraw(self, board: str) -> None:
         """Take a board away: its pointers first, then every generation. Safe to repeat."""
         for window in WINDOW_DAYS:
@@ -136,11 +188,11 @@ class Publisher:
     def _prepare(self, draft: Draft, current: Head | None) -> Head:
         """The head to flip to, with every part of it written and verified."""
         inputs = draft.inputs
-        if current is not None and current.generation == inputs.generation:
+        if _is_whole(current) and current.generation == inputs.generation:
             told = {"coverage": draft.coverage, "sources": draft.sources}
             return current.model_copy(update=told)
         kept = self._kept(current, inputs.generation)
-        if kept is not None:
+        if _is_whole(kept):
             again = self._succeed(kept, current)
             told = {"coverage": draft.coverage, "sources": draft.sources}
             return again.model_copy(update={**told, "recounted": _recounted(draft, current)})
@@ -148,8 +200,9 @@ class Publisher:
 
     def _kept(self, current: Head | None, generation: str) -> Head | None:
         edition = current.kept_edition(generation) if current else None
-        if current is None or edition is None:
-            return None
+        return self._kept_as(current, edition) if current and edition else None
+
+    def _kept_as(self, current: Head, edition: str) -> Head | None:
         (document,) = self._documents.get(generation_path(current.board, current.window, edition))
         return None if document is None else _head(document)
 
@@ -229,15 +282,31 @@ class Publisher:
                     raise IntegrityError(f"{path} is not what was written")
                 yield path, body
 
-    def _flip(self, head: Head, current: Head | None) -> None:
-        """Point to ``head`` if the board still shows ``current``. Raises Conflict otherwise."""
+    def _flip(
+        self,
+        head: Head,
+        current: Head | None,
+        people_changes: int | None = None,
+        *,
+        also: Iterable[Head] = (),
+    ) -> None:
+        """Point to ``head`` if the board still shows and keeps what ``current`` says.
+
+        ``also`` are heads of kept generations that count from now on. Raises Conflict otherwise,
+        PeopleChanged if who is who has changed oftener than that.
+        """
         pointer = pointer_path(head.board, head.window)
 
         def flip(transaction: Transaction) -> None:
             document = transaction.get(pointer)
-            edition = document.fields["edition"] if document else None
-            if edition != (current.edition if current else None):
+            if (_editions(_head(document)) if document else ()) != _editions(current):
                 raise Conflict("The board changed meanwhile.")
+            if people_changes is not None and (
+                people.in_transaction(transaction) != people_changes
+            ):
+                raise PeopleChanged("Somebody was merged, hidden or removed meanwhile. Try again.")
+            for each in also:
+                transaction.write(_generation_write(each, "published"))
             transaction.write(
                 Write(
                     pointer,
@@ -251,9 +320,34 @@ class Publisher:
                     head.model_dump_json().encode(),
                 )
             )
-            transaction.write(_generation_write(head, "published"))
+            if head.edition not in {each.edition for each in also}:
+                transaction.write(_generation_write(head, "published"))
 
         self._documents.transact(flip)
+
+    def _redact_one(self, head: Head, instead: Instead) -> Head:
+        """Write a generation once more with others in some people's place, and verify it."""
+        bodies = dict(self._read_back(head.digests, head.digests))
+        made, parts = redacted(head, bodies, instead)
+        # By the time it is written: whoever tidies up sees that somebody is at it.
+        noted = made.model_copy(update={"published_at": iso(self._now())})
+        self._documents.write([_generation_write(noted, "writing")])
+        for batch in _batches(Write(path, {}, body) for path, body in parts.items()):
+            self._documents.write(batch)
+        for _ in self._read_back(parts, made.digests):
+            pass
+        return made
+
+    def _names(self, head: Head, instead: Instead) -> bool:
+        return any(not instead.keys().isdisjoint(places.keys) for places in self._places(head))
+
+    def _discard(self, head: Head) -> None:
+        """Remove a generation that was written and is not to be published."""
+        self._remove(
+            head.board,
+            head.window,
+            lambda old: old.fields["state"] == "writing" and old.path.endswith(head.edition),
+        )
 
     def _retire(self, head: Head) -> None:
         """Remove generations that are not kept any more, and unfinished ones without a writer."""
@@ -317,7 +411,7 @@ class Publisher:
                 yield msgspec.msgpack.decode(unpack(body), type=Places)
             return
         for _, body in self._read_back(_page_paths(head), head.digests):
-            rows = all_rows(body)
+            rows = [row for row in all_rows(body) if row.github_id != TOMBSTONE]
             yield Places(
                 [row.github_id for row in rows],
                 bytes(CLASSES.index(AccountClass(row.account_class)) for row in rows),
@@ -330,6 +424,15 @@ def _recounted(draft: Draft, current: Head | None) -> tuple[Recounted, ...]:
     if current is None:
         return ()
     return recounted(current.sources, draft.sources, draft.inputs.start, current.as_of)
+
+
+def _is_whole(head: Head | None) -> TypeGuard[Head]:
+    """True for a generation that is as it was published: one that is not is made anew."""
+    return head is not None and not head.redacted
+
+
+def _editions(head: Head | None) -> tuple[str, ...]:
+    return () if head is None else (head.edition, *head.kept)
 
 
 def _head(document: Document) -> Head:

@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pyarrow as pa
 import structlog
 
-from shared import audit, authority, global_requests, job_steps, jobs, repositories, rule_sets
+from shared import (
+    audit,
+    authority,
+    global_requests,
+    job_steps,
+    jobs,
+    people,
+    repositories,
+    rule_sets,
+)
 from shared.accounts import Classifier
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
@@ -17,6 +27,7 @@ from shared.crediting import credit_of
 from shared.errors import NotFound, RetryLater
 from shared.global_requests import request_global as request_global
 from shared.jobs import Job, JobType, Stage
+from shared.labels import with_borne_names
 from shared.messages import CHANGED
 from shared.models import Window, iso, parse_time, published_windows
 from shared.ports import Json, Unit
@@ -211,7 +222,9 @@ def drafts_of(
         ]
     )
     classifier = Classifier(rule_sets.class_overrides(services))
-    classes = _classes(services, classifier, repo_ids)
+    known = people.current(services)
+    accounts = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
+    classes = _classes(accounts, classifier)
     sources = {
         str(unit.about["repo_id"]): texts_of(authority.from_json(unit.about.get("authority")).spans)
         for unit in standings
@@ -234,26 +247,28 @@ def drafts_of(
             method=method_digest(),
             accounts=classifier.digest,
             agent_credit=credit_of(standings),
+            people=known.digest(rows["contributor_id"].to_pylist()),
         )
+        shown = known.shown(with_borne_names(rows, accounts))
         coverage = together([_coverage(unit, window) for unit in standings])
         drafts.append(
             Draft(
                 name,
-                rows,
+                shown,
                 inputs,
                 iso(as_of),
                 rules.version,
                 coverage.model_dump(mode="json"),
-                sources,
+                sources=sources,
+                people_changes=known.changes,
             )
         )
     return drafts
 
 
-def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
+def _classes(accounts: pa.Table, classifier: Classifier) -> str:
     """Everybody who is not human, as rank_board.sql takes it."""
-    table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
-    others = classifier.others_among(table)
+    others = classifier.others_among(accounts)
     return json.dumps(
         [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
     )

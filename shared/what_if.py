@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from shared import people
 from shared.board_reading import Selection
 from shared.boards import ALL_CLASSES, Head, Row
 from shared.context import Services
@@ -78,6 +79,8 @@ def compare(
         tallies = _from_standings(services, window, repo_ids)
     else:
         tallies = _from_contributions(services, head, repo_ids)
+    hidden = people.current(services).anonymous
+    tallies = {hidden[i].shown_id or i if i in hidden else i: t for i, t in tallies.items()}
     before, after = (
         {row.github_id: _total(tallies.get(row.github_id, {}), rule_set) for row in rows}
         for rule_set in rules

@@ -25,6 +25,7 @@ from functions.api import (
     jobs,
     leaderboard,
     openapi,
+    people,
     pipeline,
     repositories,
 )
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 RESOURCES = (
     repositories.resource,
     leaderboard.resource,
+    people.resource,
     contributors.resource,
     enrichment.resource,
     config.resource,
@@ -83,11 +85,17 @@ def _finish(response: Response) -> Response:
     log.info(
         "request_answered",
         method=request.method,
-        path=request.path,
+        path=_path(),
         status=response.status_code,
         duration_ms=int((time.monotonic() - g.started) * 1000),
     )
     return response
+
+
+def _path() -> str:
+    """The path for the log; where a person is named in it, that of all such addresses."""
+    named = {"login", "account"} & (request.view_args or {}).keys()
+    return request.url_rule.rule if named and request.url_rule else request.path
 
 
 def _forget(_error: BaseException | None) -> None:

@@ -30,6 +30,9 @@ class Movement(Shape):
 class BoardRow(Shape):
     """A contributor on a board. Rank, percentile, band and movement are among the class asked for.
 
+    Somebody anonymous has an id below -1 and no picture; -1 is somebody removed, of whom the rank
+    alone is left.
+
     ``percentile`` is the share of ranked contributors at or below, ``band`` the top 1, 5, 10 or 25
     percent, null below. ``repositories`` is how many the score is the sum of.
     """

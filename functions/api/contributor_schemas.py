@@ -15,7 +15,9 @@ from shared.models import AccountClass, Exclusion, Kind
 
 
 class Identity(Shape):
-    """An account. ``rule`` is the one that decided its class, null if the rules changed since."""
+    """An account. Somebody anonymous has an id below 0, and neither picture nor profile.
+
+    ``rule`` is the one that decided its class, null if the rules changed since."""
 
     github_id: int
     username: str

@@ -178,7 +178,9 @@ def _identity(services: Services, row: Row) -> Identity:
         github_id=row.github_id,
         username=row.username,
         avatar_url=row.avatar_url,
-        profile_url=f"https://github.com/{quote(row.username, safe='')}",
+        profile_url=f"https://github.com/{quote(row.username, safe='')}"
+        if row.github_id > 0
+        else "",
         account_class=account_class,
         rule=classifier.reason(row.github_id, row.username, account_class),
     )

@@ -27,6 +27,7 @@ _UNEXPECTED = 500
 _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "owner": ("Whose repository it is, in any case", "pallets"),
     "name": ("The repository's name, in any case", "flask"),
+    "account": ("A numeric account id on GitHub", "583231"),
     "login": ("A login on GitHub, in any case", "davidism"),
     "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
@@ -54,7 +55,7 @@ _HEADERS: Json = {
 _READ_HEADERS: Json = {
     "ETag": {"description": "Send it as If-None-Match", "schema": {"type": "string"}},
     "Cache-Control": {
-        "description": "no-cache; immutable for an address with a generation",
+        "description": "no-cache; a minute for an address with a generation",
         "schema": {"type": "string"},
     },
 }

@@ -32,7 +32,7 @@ def enrich_contributor(call: Call, login: str) -> Reply[EnrichmentAnswer]:
     seconds; GET on the contributor shows what came of it.
     """
     found = call.services.boards.person(GLOBAL, "all", login=login)
-    if not found.rows:
+    if not found.rows or found.rows[0].github_id < 0:  # nobody, or somebody who is not named
         raise NotFound(
             f"Nobody called {login[:100]!r} is on the global board.",
             details={"login": login[:100]},

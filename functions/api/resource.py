@@ -34,7 +34,8 @@ _to_json = msgspec.json.Encoder(decimal_format="number").encode
 """Points are decimals of two places and leave as numbers of two places, which floats would not."""
 
 _CHANGING = "no-cache"
-_FOREVER = "public, max-age=31536000, immutable"
+_FOREVER = "public, max-age=60"
+"""A generation never changes but for the rows of people who opt out: they may linger a minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from infra.archive_files import Source, hour_of, resolve
 from infra.cli.app import App
 from infra.cli.texts import plural
 from infra.ingest import ingest_file
+from shared import people, removals
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.ports import Unit
 from shared.tables import Dataset
@@ -133,7 +134,14 @@ def _take_in(app: App, client: httpx.Client, source: Source, bar: _Bar) -> Unit 
         if path is None:
             return None
     bar.begin(f"reading {source.name}")
-    return ingest_file(app.services.warehouse, path, now=app.services.now(), progress=bar)
+    return ingest_file(
+        app.services.warehouse,
+        path,
+        now=app.services.now(),
+        progress=bar,
+        removed=lambda: removals.removed_ids(app.services),
+        lifts=people.lifts(app.services.documents),
+    )
 
 
 def _bars(app: App) -> Progress:

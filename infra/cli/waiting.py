@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from infra.cli.app import App
 from infra.cli.server import Occupied, drain, ended_by_signals, is_served, started_server
 from shared import jobs
-from shared.jobs import Job, State
+from shared.jobs import Job, JobType, State
 
 _LONGEST_DRAIN = timedelta(minutes=30)
 _STYLES = {State.COMPLETED: "green", State.FAILED: "red", State.CANCELLED: "yellow"}
@@ -70,9 +70,15 @@ def bars(app: App) -> Progress:
     )
 
 
+def subject_of(job: Job) -> str:
+    """What a job is about. One about people does not say who."""
+    about = {JobType.FORGET_PERSON: "somebody's wish", JobType.APPLY_PEOPLE: "merged accounts"}
+    return job.repository or about.get(job.type, "global board")
+
+
 def describe(job: Job) -> str:
     """A job in a line: what it is about, how it went."""
-    subject = job.repository or "global board"
+    subject = subject_of(job)
     if job.error is not None and job.state is State.RETRYING:
         return f"{subject}: {job.error.message} It will be tried again by {job.due_at[11:16]} UTC."
     if job.error is not None:
@@ -103,7 +109,7 @@ def _update(progress: Progress, task: TaskID, job: Job) -> None:
     note = job.error.message if job.error else job.progress.message
     progress.update(
         task,
-        description=job.repository or "global board",
+        description=subject_of(job),
         total=job.progress.total,
         completed=job.progress.done,
         visible=True,

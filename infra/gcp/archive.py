@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date
@@ -76,13 +76,15 @@ class BigQueryArchive:
                 for order in (self._description(table), self._extraction(table))
             )
 
-    def extract(self, table: ArchiveTable, allowance: Allowance) -> Extraction:
+    def extract(
+        self, table: ArchiveTable, allowance: Allowance, removed: Collection[int] = ()
+    ) -> Extraction:
         done = self._days.extracted(table, allowance.id)
         if done is not None:
             return done
         with self._published(table):
             hours, allowance = self._described(table, allowance)
-            order = replace(self._extraction(table), allowance=allowance)
+            order = replace(self._extraction(table, removed), allowance=allowance)
             if table.first == table.last:
                 partition = f"{self._store}${table.first:%Y%m%d}"
                 job = self._runs.run(replace(order, destination=partition, truncate=True))
@@ -120,8 +122,9 @@ class BigQueryArchive:
         table: ArchiveTable | None,
         about: Fields,
         allowance: Allowance,
+        removed: Collection[int] = (),
     ) -> Unit:
-        order = self._gathering(of, first, last, table)
+        order = self._gathering(of, first, last, table, removed)
         held: Mapping[str, Json]
         with self._published(table):
             if table is None:
@@ -140,14 +143,20 @@ class BigQueryArchive:
     def _store(self) -> str:
         return self._warehouse.place.table(ARCHIVE_EVENTS)
 
-    def _extraction(self, table: ArchiveTable) -> Order:
-        return Order("extract_events", texts.extraction(self._name(table)), _days_of(table))
+    def _extraction(self, table: ArchiveTable, removed: Collection[int] = ()) -> Order:
+        parameters: dict[str, Value] = {**_days_of(table), "removed_ids": sorted(removed)}
+        return Order("extract_events", texts.extraction(self._name(table)), parameters)
 
     def _description(self, table: ArchiveTable) -> Order:
         return Order("describe_archive", texts.description(self._name(table)), {})
 
     def _gathering(
-        self, of: Selection, first: date, last: date, table: ArchiveTable | None
+        self,
+        of: Selection,
+        first: date,
+        last: date,
+        table: ArchiveTable | None,
+        removed: Collection[int] = (),
     ) -> Order:
         if not of.repo_ids and not of.names:
             raise Rejected("Name at least one repository whose events are to be gathered.")
@@ -163,7 +172,7 @@ class BigQueryArchive:
             source = texts.stored_events(self._warehouse.place)
         else:
             source = texts.extraction(self._name(table))
-            parameters |= _days_of(table)
+            parameters |= {**_days_of(table), "removed_ids": sorted(removed)}
         return Order(
             "gather_events",
             texts.gathering(source, by_name=bool(of.names)),

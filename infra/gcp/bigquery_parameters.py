@@ -19,6 +19,7 @@ _OWN: Mapping[str, str] = {
     "standings_revisions": "ARRAY<STRING>",
     "kept": "ARRAY<STRING>",
     "before": "STRING",
+    "removed_ids": "ARRAY<INT64>",
     "first_table": "STRING",
     "last_table": "STRING",
     "table_first": "DATE",

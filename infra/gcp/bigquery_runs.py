@@ -20,6 +20,9 @@ from shared.ports import Allowance, Usage
 DESCRIBED = "-described"
 """Behind the id of an allowance: the run that goes before the one which has the id."""
 
+PARTS = tuple(f"-part-{number}" for number in range(1, 6))
+"""Behind the id of an allowance: the runs before the last of those that forget somebody."""
+
 UNRESERVED = "unreserved-"
 """Before the id of a run without an allowance."""
 
@@ -78,7 +81,10 @@ class Runs:
         """What became of a run and of the one that went before it. None if there is neither."""
         job = self._client.job(job_id(id_))
         before = self._client.job(id_ + DESCRIBED) if job is None or _is_described(job) else None
-        found = [_usage(each, id_) for each in (job, before) if each is not None]
+        parts: list[Any] = [job, before]
+        if job is not None and job.labels.get("statement", "").startswith("forget_"):
+            parts += [self._client.job(id_ + part) for part in PARTS]
+        found = [_usage(each, id_) for each in parts if each is not None]
         return None if not found else _together(found)
 
     def _config(self, order: Order, *, capped: bool = True) -> Any:

@@ -6,12 +6,13 @@ Nothing but checked names of tables and files of ours goes into a text; values a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from infra.gcp.bigquery_names import Place
 from infra.gcp.table_definitions import REVISION, SOURCE_DAY
+from shared.forgetting import ACTOR, AUTHOR, ID_COLUMNS, LISTS
 from shared.statements import statement
-from shared.tables import Dataset
+from shared.tables import COLUMNS, EVENTS, Dataset
 
 APP_LABEL = "leaderboard"
 """The label of all our jobs; its value is the dataset they work for."""
@@ -50,7 +51,7 @@ def extraction(table: str) -> str:
     rows = statement("extract_events").replace("\nFROM archive\n", f"\nFROM `{table}`\n")
     return (
         f"SELECT *, LEAST(GREATEST(DATE(created_at), @table_first), @table_last) AS {SOURCE_DAY}\n"
-        f"FROM (\n{rows})"
+        f"FROM (\n{surviving(rows)}\n)"
     )
 
 
@@ -105,10 +106,113 @@ def swept(dataset: Dataset, place: Place) -> str:
     )
 
 
+def surviving(source: str) -> str:
+    """Rows of the archive without ``@removed_ids``, as ``shared.forgetting`` leaves them."""
+    return (
+        f"SELECT * REPLACE ({_blanked(ACTOR[:3], 'removed_ids')}, "
+        f"{_blanked(AUTHOR[:3], 'removed_ids')})\n"
+        f"FROM (\n{source}\n)\nWHERE NOT ({_DONE.replace('@@', '@removed_ids')})"
+    )
+
+
+def held(table: str, dataset: Dataset) -> str:
+    """The revisions that hold ``@account_ids``: rows that name them, and those that will be left.
+
+    ``table`` is the full name; a table without revisions is one.
+    """
+    return (
+        f"SELECT {REVISION}, COUNTIF({_named(dataset)}) AS changed,\n"
+        f"  COUNTIF(NOT ({_dropped(dataset)})) AS remaining\n"
+        f"FROM `{table}`\nGROUP BY {REVISION}\nHAVING changed > 0\nORDER BY {REVISION}"
+    )
+
+
+def forgotten(table: str, dataset: Dataset) -> tuple[str, ...]:
+    """The changes that take ``@account_ids`` out of a table's rows, one after the other."""
+    removal = f"DELETE FROM `{table}`\nWHERE {_dropped(dataset)}"  # noqa: S608
+    blanks = [_blank(name, ids) for name, ids in _BLANKED[dataset]]
+    blanks += [_LIST.replace("@@", name) for name in LISTS if name in COLUMNS[dataset]]
+    if not blanks:
+        return (removal,)
+    listed = ",\n  ".join(blanks)
+    change = f"UPDATE `{table}`\nSET\n  {listed}\nWHERE {_named(dataset)}"
+    return removal, change
+
+
 def own_jobs(place: Place) -> str:
     """What BigQuery's books say of our queries, newest first."""
     return _OWN_JOBS.replace("@@region", f"region-{place.location.lower()}")
 
+
+_IS_MERGE = (
+    "COALESCE(event_type = 'PullRequestEvent' AND (action = 'merged' "
+    "OR (action = 'closed' AND merged)), FALSE)"
+)
+_AUTHORED = "COALESCE(author_id IN UNNEST(@@), FALSE)"
+_DONE = (
+    f"(COALESCE(actor_id IN UNNEST(@@), FALSE) AND (NOT {_IS_MERGE} OR {_AUTHORED})) "
+    f"OR (COALESCE(action = 'opened', FALSE) AND {_AUTHORED})"
+)
+"""Rows that go. ``@@`` stands for the parameter of ids."""
+
+_LIST = """\
+@@ = IF(
+    @@ IS NULL,
+    NULL,
+    CONCAT('[', ARRAY_TO_STRING(ARRAY(
+      SELECT CAST(entry AS STRING)
+      FROM UNNEST(JSON_QUERY_ARRAY(@@, '$')) AS entry
+      WHERE COALESCE(SAFE_CAST(JSON_VALUE(entry, '$.id') AS INT64), 0) NOT IN UNNEST(@account_ids)
+    ), ','), ']')
+  )"""
+
+_BLANKED: Mapping[Dataset, tuple[tuple[str, str], ...]] = {
+    Dataset.EVENTS: (
+        *((name, "actor_id") for name in ACTOR),
+        *((name, "author_id") for name in AUTHOR if name in EVENTS),
+    ),
+    Dataset.GITHUB_EVENTS: (
+        *((name, "actor_id") for name in ACTOR),
+        *((name, "author_id") for name in AUTHOR),
+    ),
+    Dataset.CONTRIBUTIONS: (("actor_id", "actor_id"), ("actor_login", "actor_id")),
+    Dataset.STANDINGS: (),
+}
+"""Columns that lose their value, by the column of the id that decides."""
+
+
+def _blank(name: str, ids: str) -> str:
+    return f"{name} = IF({ids} IN UNNEST(@account_ids), NULL, {name})"
+
+
+def _blanked(columns: Iterable[str], parameter: str) -> str:
+    names = list(columns)
+    return ", ".join(
+        f"IF({names[0]} IN UNNEST(@{parameter}), NULL, {name}) AS {name}" for name in names
+    )
+
+
+def _dropped(dataset: Dataset) -> str:
+    if "contributor_id" in COLUMNS[dataset]:
+        return "COALESCE(contributor_id IN UNNEST(@account_ids), FALSE)"
+    return _DONE.replace("@@", "@account_ids")
+
+
+def _named(dataset: Dataset) -> str:
+    """Whether a row names one of ``@account_ids``."""
+    parts = [
+        f"COALESCE({name} IN UNNEST(@account_ids), FALSE)"
+        for name in ID_COLUMNS
+        if name in COLUMNS[dataset]
+    ]
+    parts += [_LISTED.replace("@@", name) for name in LISTS if name in COLUMNS[dataset]]
+    return " OR ".join(parts)
+
+
+_LISTED = (
+    "EXISTS(SELECT 1 FROM UNNEST(JSON_QUERY_ARRAY(@@, '$')) AS entry "
+    "WHERE SAFE_CAST(JSON_VALUE(entry, '$.id') AS INT64) IN UNNEST(@account_ids))"
+)
 
 _NAMED = f"""\
 SELECT LOWER(repo_name) AS name, repo_id, MAX(created_at) AS seen_at

@@ -93,6 +93,9 @@ class FirestoreDocuments:
         more = len(found) > query.limit
         return DocumentPage(documents, cursor(query, documents[-1]) if more else None)
 
+    def scrub(self) -> None:
+        """Nothing is kept in files of ours. See the port."""
+
     def watch(
         self, collection: str, on_change: Callable[[Sequence[Document]], None]
     ) -> FirestoreWatch:

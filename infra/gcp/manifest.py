@@ -7,6 +7,7 @@ every recalculation reads all of it; of other datasets it stands in a document a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +103,31 @@ class Manifest:
 
         self._documents.transact(forget)
 
+    def diminish(self, dataset: Dataset, rows: Mapping[str, int], why: str) -> None:
+        """Note of revisions that they have fewer rows now, and their units another digest."""
+
+        def note(transaction: Transaction) -> None:
+            index = _read(transaction.get(_index_path(dataset)))
+            units = {
+                name: _diminished(entry, rows[entry["revision"]], why)
+                for name, entry in index.units.items()
+                if entry["revision"] in rows
+            }
+            stored = (
+                {}
+                if dataset is Dataset.EVENTS
+                else {name: transaction.get(_unit_path(dataset, name)) for name in units}
+            )
+            if units:
+                transaction.write(_written(dataset, Index({**index.units, **units}, index.retired)))
+            for name, document in stored.items():
+                if document is not None:
+                    fields = _diminished(document.fields, units[name]["rows"], why)
+                    transaction.write(Write(document.path, fields, document.body))
+
+        if rows:
+            self._documents.transact(note)
+
     def _change(
         self,
         transaction: Transaction,
@@ -147,6 +173,11 @@ def new_revision(now: datetime, random: Callable[[], str]) -> str:
 def oldest_kept(now: datetime) -> str:
     """What every revision begun within the grace sorts behind."""
     return f"{now - GRACE:%Y%m%dT%H%M%S}"
+
+
+def _diminished(entry: Mapping[str, Any], rows: int, why: str) -> dict[str, Any]:
+    digest = hashlib.sha256(f"{entry['digest']} without {why}".encode()).hexdigest()
+    return {**entry, "rows": rows, "digest": digest}
 
 
 def _index_path(dataset: Dataset) -> str:

@@ -97,6 +97,14 @@ TABLES: Mapping[str, TableDefinition] = {
             cluster_by=("repo_id", "event_type"),
         ),
         _table(
+            Dataset.GITHUB_EVENTS.value,
+            "What GitHub's API told of registered repositories. Only revisions in the manifest "
+            "count.",
+            {**GITHUB_EVENTS, **_UNITS},
+            partition_by="created_at",
+            cluster_by=("repo_id", "actor_id"),
+        ),
+        _table(
             Dataset.CONTRIBUTIONS.value,
             "Credited contributions of registered repositories. Only revisions in the manifest "
             "count.",

@@ -11,7 +11,8 @@ import hashlib
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -23,10 +24,11 @@ from infra.gcp import bigquery_texts as texts
 from infra.gcp.bigquery_client import BigQueryClient, Patience
 from infra.gcp.bigquery_names import Place, label
 from infra.gcp.bigquery_parameters import Value
-from infra.gcp.bigquery_runs import UNRESERVED, Order, Runs, parameter_of, records_written
+from infra.gcp.bigquery_runs import PARTS, UNRESERVED, Order, Runs, parameter_of, records_written
 from infra.gcp.manifest import Manifest, new_revision, oldest_kept
-from infra.gcp.table_definitions import REVISION
-from shared.errors import RunExpired
+from infra.gcp.table_definitions import ARCHIVE_EVENTS, REVISION
+from shared.errors import BudgetRefused, RunExpired
+from shared.forgetting import check_personal
 from shared.ports import Allowance, Documents, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
@@ -145,6 +147,68 @@ class BigQueryWarehouse:
         """
         job = self.runs.run(self._sweeping(dataset, allowance))
         return int(job.num_dml_affected_rows or 0)
+
+    # --- forgetting -------------------------------------------------------------------------
+
+    def forgetting_bytes(self, dataset: Dataset) -> int:
+        """What ``forget`` is billed at most for its runs together. Free of charge."""
+        check_personal(dataset)
+        orders = [self._looking(dataset, ()), *self._forgetting(dataset, ())]
+        return sum(map(self.runs.estimate, orders))
+
+    def forget(
+        self, dataset: Dataset, accounts: Collection[int], *, allowance: Allowance | None = None
+    ) -> int:
+        """Look which revisions hold the accounts, note that, then change their rows in place.
+
+        Each run has a part of the allowance. Any row is changed, listed or not; of the events,
+        those in the store of extracted days too.
+        """
+        check_personal(dataset)
+        ids = tuple(sorted(accounts))
+        looking, *changes = self._within(
+            allowance, [self._looking(dataset, ids), *self._forgetting(dataset, ids)]
+        )
+        found = self.runs.rows(looking).to_pylist()
+        # Before the rows change: a repeat after a kill finds no revision that held anybody.
+        self.manifest.diminish(
+            dataset, {row[REVISION]: row["remaining"] for row in found}, ",".join(map(str, ids))
+        )
+        for order in changes:
+            self.runs.run(order)
+        return sum(row["changed"] for row in found)
+
+    def _within(self, allowance: Allowance | None, orders: Sequence[Order]) -> list[Order]:
+        """The orders with a part of the allowance each, the last under its very id.
+
+        Raises BudgetRefused if together they may need more.
+        """
+        if allowance is None:
+            return list(orders)
+        prices = [self.runs.estimate(order) for order in orders]
+        if sum(prices) > allowance.max_bytes:
+            raise BudgetRefused(
+                f"Forgetting reads up to {sum(prices):,} bytes; {allowance.max_bytes:,} are "
+                "allowed.",
+                details={"bytes": sum(prices), "max_bytes": allowance.max_bytes},
+            )
+        ids = [*(allowance.id + part for part in PARTS[: len(orders) - 1]), allowance.id]
+        return [
+            replace(order, allowance=replace(allowance, id=id_, max_bytes=price))
+            for order, id_, price in zip(orders, ids, prices, strict=True)
+        ]
+
+    def _looking(self, dataset: Dataset, ids: Sequence[int]) -> Order:
+        text = texts.held(self.place.table(dataset), dataset)
+        return Order(f"find_in_{dataset}", text, {"account_ids": ids})
+
+    def _forgetting(self, dataset: Dataset, ids: Sequence[int]) -> list[Order]:
+        tables = [dataset.value, *([ARCHIVE_EVENTS] if dataset is Dataset.EVENTS else ())]
+        return [
+            Order(f"forget_{table}", text, {"account_ids": ids})
+            for table in tables
+            for text in texts.forgotten(self.place.table(table), dataset)
+        ]
 
     # --- for the archive --------------------------------------------------------------------
 

@@ -118,6 +118,13 @@ class SqliteDocuments:
         more = len(rows) > query.limit
         return DocumentPage(documents, cursor(query, documents[-1]) if more else None)
 
+    def scrub(self) -> None:
+        """Empty the write-ahead log into the file, where deleted bytes are zeroed. See the port."""
+        with self._connections.borrow() as connection, as_our_errors():
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise RetryLater("The document store is busy. Try again.")
+
     def watch(
         self, collection: str, on_change: Callable[[Sequence[Document]], None]
     ) -> _PollingWatch:

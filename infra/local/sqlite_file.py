@@ -56,6 +56,8 @@ class Connections:
             )
             # What was promised to others (a reservation, an audit record) outlives a power cut.
             connection.execute("PRAGMA synchronous = FULL")
+            # What is deleted is gone: removed people's rows would else stay in free pages.
+            connection.execute("PRAGMA secure_delete = ON")
             return connection
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ import structlog
 from infra.local.dialect import duckdb_text, tables_of
 from infra.local.warehouse_ledger import Ledger
 from shared.errors import BudgetRefused, Rejected, RetryLater
+from shared.forgetting import check_personal, count_of, without
 from shared.models import iso
 from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
@@ -42,6 +43,9 @@ CREATE TABLE IF NOT EXISTS retired (file TEXT PRIMARY KEY, retired_at TEXT NOT N
 
 _READERS_GRACE = timedelta(minutes=15)
 """Longer than any query may run: a retired file is kept this long for readers of the old state."""
+
+
+_BATCH_ROWS = 65_536
 
 
 class LocalWarehouse:
@@ -80,19 +84,40 @@ class LocalWarehouse:
         self, dataset: Dataset, unit: str, batches: Iterable[pa.RecordBatch], about: Fields
     ) -> Unit:
         """Write the rows to a new file, then point the manifest to it. See the port."""
+        written = self._put(dataset, unit, batches, about)
+        assert written is not None  # noqa: S101 - it takes the place of whatever is there
+        self._sweep()
+        return written
+
+    def _put(
+        self,
+        dataset: Dataset,
+        unit: str,
+        batches: Iterable[pa.RecordBatch],
+        about: Fields,
+        *,
+        instead_of: str | None = None,
+    ) -> Unit | None:
+        """Write a unit's file and list it. None if it was to replace a file that is replaced."""
         file = f"{dataset}/{uuid.uuid4().hex}.parquet"
         path = self._folder / file
         rows = _write_parquet(path, arrow_schema(COLUMNS[dataset]), batches)
         written = Unit(dataset, unit, rows, _digest(path), about)
         with self._manifest() as manifest:
             manifest.execute("BEGIN IMMEDIATE")
+            listed = manifest.execute(
+                "SELECT file FROM units WHERE dataset = ? AND name = ?", (dataset, unit)
+            ).fetchone()
+            if instead_of is not None and listed != (instead_of,):
+                manifest.execute("ROLLBACK")
+                path.unlink(missing_ok=True)
+                return None
             self._retire(manifest, dataset, unit)
             manifest.execute(
                 "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?)",
                 (dataset, unit, file, rows, written.digest, json.dumps(about, sort_keys=True)),
             )
             manifest.execute("COMMIT")
-        self._sweep()
         return written
 
     def derive(
@@ -125,6 +150,45 @@ class LocalWarehouse:
             manifest.execute("BEGIN IMMEDIATE")
             self._retire(manifest, dataset, unit)
             manifest.execute("COMMIT")
+
+    def forgetting_bytes(self, dataset: Dataset) -> int:  # noqa: ARG002 - whatever it is
+        """Rewriting files costs nothing. See the port."""
+        return 0
+
+    def forget(
+        self,
+        dataset: Dataset,
+        accounts: Collection[int],
+        *,
+        allowance: Allowance | None = None,  # noqa: ARG002 - nothing is billed
+    ) -> int:
+        """Rewrite the files that hold the accounts, and unlink those that did. See the port."""
+        check_personal(dataset)
+        changed = 0
+        for unit in self.units(dataset):
+            changed += self._rewrite(dataset, unit.name, accounts)
+        # Also what was replaced before: any of it may hold them.
+        self._sweep(f"{dataset}/", timedelta(0))
+        return changed
+
+    def _rewrite(self, dataset: Dataset, unit: str, accounts: Collection[int]) -> int:
+        """Put what is left of a unit in its place. Returns how many rows changed or went."""
+        for _ in range(5):
+            with self._manifest() as manifest:
+                found = manifest.execute(
+                    "SELECT file, about FROM units WHERE dataset = ? AND name = ?", (dataset, unit)
+                ).fetchone()
+            if found is None:
+                return 0
+            file, about = found
+            with pq.ParquetFile(self._folder / file) as stored:
+                changed = sum(count_of(b, accounts) for b in stored.iter_batches(_BATCH_ROWS))
+                if not changed:
+                    return 0
+                left = (without(b, accounts) for b in stored.iter_batches(_BATCH_ROWS))
+                if self._put(dataset, unit, left, json.loads(about), instead_of=file):
+                    return changed
+        raise RetryLater(f"The unit {unit} of {dataset} keeps being replaced.")
 
     def unit(self, dataset: Dataset, name: str) -> Unit | None:
         """One unit, None where there is none. See the port."""
@@ -272,12 +336,12 @@ class LocalWarehouse:
         )
         manifest.execute("DELETE FROM units WHERE dataset = ? AND name = ?", (dataset, unit))
 
-    def _sweep(self, prefix: str = "") -> int:
+    def _sweep(self, prefix: str = "", grace: timedelta = _READERS_GRACE) -> int:
         """Remove files that were replaced a while ago. A kill in between leaves them for later."""
         with self._manifest() as manifest:
             due = manifest.execute(
-                "SELECT file FROM retired WHERE retired_at < ? AND file GLOB ? || '*'",
-                (iso(self._now() - _READERS_GRACE), prefix),
+                "SELECT file FROM retired WHERE retired_at <= ? AND file GLOB ? || '*'",
+                (iso(self._now() - grace), prefix),
             ).fetchall()
             for (file,) in due:
                 (self._folder / file).unlink(missing_ok=True)

@@ -17,10 +17,11 @@ from infra.ingest import ingest_file
 from infra.local.warehouse import LocalWarehouse
 from shared.coverage import captured
 from shared.errors import BudgetRefused, Conflict, NotFound, Rejected, RetryLater
-from shared.ports import Allowance, ArchiveTable, Selection
+from shared.ports import Allowance, ArchiveTable, Parameter, Selection
 from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_archive import archive_rows, publish
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
+from tests.support.lines import ANA, BEN, ENGINE, pr_merged, pr_opened, write_gz
 from tests.support.real_data import real_file
 from tests.support.warehouse_rows import ALONE
 
@@ -378,3 +379,31 @@ def test_names_are_parameters_and_never_text(extracted: Bench) -> None:
     )
     assert unit.rows == 0
     assert all(evil not in job.text for job in extracted.server.jobs.all)
+
+
+def test_of_removed_people_nothing_is_extracted_or_gathered_and_the_store_forgets_them(
+    bigquery_bench: Bench, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.json.gz"
+    at = "2025-03-01T12:00:00Z"
+    write_gz(path, (pr_opened(1, at, ANA, 7), pr_merged(2, at, BEN, 7, author=ANA)))
+    publish(bigquery_bench.server, "day.20250301", archive_rows(path))
+    reader, first = archive(bigquery_bench), date(2025, 3, 1)
+    warehouse, of = bigquery_bench.warehouse(), Selection((ENGINE.id,))
+
+    def gathered(unit: str, table: ArchiveTable | None, removed: set[int]) -> list[object]:
+        allowance = Allowance(unit, ENOUGH)
+        reader.gather(unit, of, first, first, table, {}, allowance, removed)
+        wanted: dict[str, Parameter] = {"account_ids": [ANA.id, BEN.id], "top": 9, "skipped": 0}
+        found = warehouse.query("list_personal_events", wanted).to_pylist()
+        warehouse.remove(Dataset.EVENTS, unit)
+        return [(row["event_id"], row["actor_id"], row["author_id"]) for row in found]
+
+    left = [("2", BEN.id, None)]
+    assert gathered("direct", day_table(first), {ANA.id}) == left
+    assert reader.extract(day_table(first), Allowance("a", ENOUGH), {ANA.id}).rows == 1
+    assert gathered("stored", None, set()) == left
+    assert reader.extract(day_table(first), Allowance("b", ENOUGH)).rows == 2
+    assert len(gathered("whole", None, set())) == 2
+    warehouse.forget(Dataset.EVENTS, {ANA.id})
+    assert gathered("forgotten", None, set()) == left

@@ -15,6 +15,7 @@ from infra.gcp.bigquery_parameters import _OWN
 from infra.gcp.table_definitions import ARCHIVE_EVENTS, TABLES
 from infra.local.dialect import tables_of
 from shared.errors import Rejected
+from shared.forgetting import PERSONAL
 from shared.parameter_types import PARAMETERS
 from shared.statements import names, statement
 from shared.tables import COLUMNS, EVENTS, Columns, Dataset
@@ -68,6 +69,15 @@ OTHERS: Mapping[str, tuple[str, Columns | None]] = {
             ("table", texts.extraction(DAY)),
         )
         for by_name in (True, False)
+    },
+    **{
+        f"held in {dataset}": (texts.held(PLACE.table(dataset), dataset), None)
+        for dataset in PERSONAL
+    },
+    **{
+        f"forgotten in {table}, {number}": (text, {})
+        for table, dataset in (*zip(PERSONAL, PERSONAL, strict=True), (ARCHIVE_EVENTS, PERSONAL[0]))
+        for number, text in enumerate(texts.forgotten(PLACE.table(table), dataset))
     },
     **{f"sweep {dataset}": (texts.swept(dataset, PLACE), {}) for dataset in Dataset},
 }
@@ -183,6 +193,12 @@ def test_only_names_that_were_checked_and_constants_go_into_a_text() -> None:
         "REVISION",
         "SOURCE_DAY",
         "_NAMED",
+        "_AUTHORED",
+        "_IS_MERGE",
+        "name",
+        "names[0]",
+        "ids",  # columns of ours
+        "parameter",  # two constants
         "chosen",  # two constants
         "comment",
         "newline",
@@ -192,6 +208,12 @@ def test_only_names_that_were_checked_and_constants_go_into_a_text() -> None:
         "text",
         "rows",
         "source",
+        "surviving(rows)",
+        "_dropped(dataset)",
+        "_named(dataset)",
+        "_DONE.replace('@@', '@removed_ids')",
+        "_blanked(ACTOR[:3], 'removed_ids')",
+        "_blanked(AUTHOR[:3], 'removed_ids')",
         "dataset",  # a Dataset, or the archive's by archive_dataset
         "table",  # by archive_table
         "place.table(dataset)",

@@ -66,6 +66,8 @@ STATEMENTS: Mapping[str, Signature] = {
     ),
     "digest_contributions": reads("contributions", repo_id="INT64"),
     "extract_events": reads("archive", yields=EVENTS),
+    "find_accounts": Signature(frozenset({"events", "github_events"}), {"login": "STRING"}),
+    "find_people": Signature(frozenset({"events", "github_events"}), {"account_ids": IDS}),
     "find_repositories": reads("events", names=TEXTS),
     "latest_repository_names": reads("events", repo_ids=IDS),
     "list_accounts": reads("standings", repo_ids=IDS),
@@ -77,6 +79,17 @@ STATEMENTS: Mapping[str, Signature] = {
         start_at="TIMESTAMP",
         end_at="TIMESTAMP",
         per_kind="INT64",
+    ),
+    "list_personal_contributions": reads(
+        "contributions", account_ids=IDS, top="INT64", skipped="INT64", yields=CONTRIBUTIONS
+    ),
+    "list_personal_events": Signature(
+        frozenset({"events", "github_events"}),
+        {"account_ids": IDS, "top": "INT64", "skipped": "INT64"},
+        {"source": "STRING", **EVENTS},
+    ),
+    "list_personal_standings": reads(
+        "standings", account_ids=IDS, top="INT64", skipped="INT64", yields=STANDINGS
     ),
     "list_standings": reads("standings", repo_ids=IDS, window="STRING", yields=STANDINGS),
     "measure_gaps": reads("contributions", repo_id="INT64", windows=JSON_TEXT),

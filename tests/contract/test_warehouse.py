@@ -25,6 +25,7 @@ NOT_EMULATED = {
     "test_a_run_that_reads_more_than_it_may_is_refused_and_changes_nothing": "billing limits",
     "test_the_estimate_is_enough": "dry runs",
     "test_the_usage_of_a_run_is_known_by_its_allowance": "bytes",
+    "test_forgetting_more_than_it_may_cost_is_refused_and_changes_nothing": "dry runs",
     "test_a_second_run_under_an_id_is_of_the_same_unit_and_booked_once": "labels in its books",
     "test_the_ledger_has_the_newest_first_and_no_more_than_was_asked": "labels in its books",
 }

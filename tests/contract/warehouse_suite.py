@@ -13,7 +13,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from shared.errors import BudgetRefused
+from shared.errors import BudgetRefused, Rejected
 from shared.models import published_windows
 from shared.ports import Allowance, Json, Parameter, Warehouse
 from shared.scoring import DEFAULT_RULES
@@ -276,6 +276,104 @@ class WarehouseSuite:
             )
             assert found.num_rows == rows
         assert warehouse.query("most_active_repositories", {"top": 0}).num_rows == 0
+
+    # --- forgetting -------------------------------------------------------------------------
+
+    def test_what_somebody_did_is_forgotten_and_others_lose_no_event(
+        self, warehouse: Warehouse
+    ) -> None:
+        merge = {"event_type": "PullRequestEvent", "action": "closed", "merged": True}
+        events = [
+            event(1, event_id="own", author_id=8, author_login="leo"),
+            event(1, event_id="of another", actor_id=8, actor_login="leo"),
+            event(1, event_id="on theirs", actor_id=8, actor_login="leo", author_id=7,
+                  author_login="mira", author_type="User"),
+            event(1, event_id="merged another's", author_id=8, author_login="leo", **merge),
+            event(1, event_id="merged own", author_id=7, author_login="mira", **merge),
+            event(1, event_id="opened", event_type="IssuesEvent", action="opened", actor_id=8,
+                  author_id=7),
+        ]  # fmt: skip
+        put(warehouse, "a", *events)
+        put(warehouse, "b", event(2, actor_id=8, actor_login="leo"))
+        before = {unit.name: unit for unit in warehouse.units(Dataset.EVENTS)}
+        assert warehouse.forget(Dataset.EVENTS, {7, 9}) == 5
+        left = warehouse.query(
+            "list_personal_events", {"account_ids": [8], "top": 50, "skipped": 0}
+        ).to_pylist()
+        people = {
+            row["event_id"]: (row["actor_id"], row["actor_login"], row["author_id"])
+            for row in left
+            if row["repo_id"] == 1
+        }
+        assert people == {
+            "of another": (8, "leo", None),
+            "on theirs": (8, "leo", None),
+            "merged another's": (None, None, 8),
+        }
+        assert "mira" not in str(left)
+        after = {unit.name: unit for unit in warehouse.units(Dataset.EVENTS)}
+        assert after["b"] == before["b"]
+        assert after["a"].rows == 3
+        assert after["a"].about == before["a"].about
+        assert after["a"].digest != before["a"].digest
+        assert warehouse.forget(Dataset.EVENTS, {7, 9}) == 0
+        assert warehouse.units(Dataset.EVENTS) == tuple(after[name] for name in ("a", "b"))
+
+    def test_people_are_forgotten_in_lists_contributions_and_standings(
+        self, warehouse: Warehouse
+    ) -> None:
+        columns = COLUMNS[Dataset.GITHUB_EVENTS]
+        both = '[{"id":8,"login":"leo"},{"id":7,"login":"mira"},{"id":null,"mail":"x"}]'
+        rows = [
+            event(1, event_id="c", event_type="Commit", actor_id=8, co_authors=both),
+            event(1, event_id="p", event_type="PullRequestEvent", actor_id=8, assignees=both),
+            event(1, event_id="other", actor_id=8, co_authors="[]"),
+        ]
+        warehouse.replace(Dataset.GITHUB_EVENTS, "a", table(columns, rows).to_batches(), {})
+        credited = [
+            {"repo_id": 1, "kind": "PR_MERGED", "contributor_id": 8, "actor_id": 7,
+             "actor_login": "mira"},
+            {"repo_id": 1, "kind": "COMMIT", "contributor_id": 7, "actor_id": 7},
+        ]  # fmt: skip
+        kept = table(COLUMNS[Dataset.CONTRIBUTIONS], credited)
+        warehouse.replace(Dataset.CONTRIBUTIONS, "a", kept.to_batches(), {})
+        ranked = [{"window_name": "all", "repo_id": 1, "contributor_id": id_} for id_ in (7, 8)]
+        standings = table(COLUMNS[Dataset.STANDINGS], ranked)
+        warehouse.replace(Dataset.STANDINGS, "a", standings.to_batches(), {})
+        wanted = (Dataset.GITHUB_EVENTS, Dataset.CONTRIBUTIONS, Dataset.STANDINGS)
+        assert [warehouse.forget(dataset, {7}) for dataset in wanted] == [2, 2, 1]
+        assert warehouse.query("find_people", {"account_ids": [7]}).num_rows == 0
+        assert warehouse.query("find_people", {"account_ids": [8]}).num_rows == 1
+        (merged,) = warehouse.query(
+            "list_personal_contributions", {"account_ids": [7, 8], "top": 9, "skipped": 0}
+        ).to_pylist()
+        assert (merged["contributor_id"], merged["actor_id"], merged["actor_login"]) == (
+            8, None, None,
+        )  # fmt: skip
+        (standing,) = warehouse.query(
+            "list_standings", {"repo_ids": [1], "window": "all"}
+        ).to_pylist()
+        assert standing["contributor_id"] == 8
+        assert [warehouse.forget(dataset, {7}) for dataset in wanted] == [0, 0, 0]
+
+    def test_what_holds_nobody_cannot_forget_anybody(self, warehouse: Warehouse) -> None:
+        with pytest.raises(Rejected, match="holds nobody"):
+            warehouse.forget(Dataset.COSTS, {7})
+
+    def test_forgetting_more_than_it_may_cost_is_refused_and_changes_nothing(
+        self, warehouse: Warehouse
+    ) -> None:
+        put(warehouse, "a", push(1))
+        price = warehouse.forgetting_bytes(Dataset.EVENTS)
+        if price:
+            with pytest.raises(BudgetRefused):
+                warehouse.forget(Dataset.EVENTS, {7}, allowance=Allowance("f", price - 1))
+        assert names(warehouse) == ["a"]
+        assert latest(warehouse, 1) == ["o/r1"]
+        assert warehouse.forget(Dataset.EVENTS, {7}, allowance=Allowance("g", price)) == 1
+        assert latest(warehouse, 1) == []
+        used = warehouse.usage("g")
+        assert price == 0 or (used is not None and 0 < used.bytes_billed <= price)
 
     # --- what it costs ----------------------------------------------------------------------
 

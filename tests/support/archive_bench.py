@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from infra.archive_rows import ArchiveRows
 from shared.budget import Budget
+from shared.forgetting import without
 from shared.metering import MeteredWarehouse
 from shared.models import iso
 from shared.planning import DAY, day_start, days_between
@@ -65,7 +66,10 @@ class ArchiveBench:
     def extraction_bytes(self, table: ArchiveTable) -> int:
         return table.size_bytes
 
-    def extract(self, table: ArchiveTable, allowance: Allowance) -> Extraction:
+    def extract(
+        self, table: ArchiveTable, allowance: Allowance, removed: Collection[int] = ()
+    ) -> Extraction:
+        del removed  # the days are read from the rows, and gathered without them
         if self._bill(allowance, "extract_events", table.size_bytes):
             self.scanned.append(table.name)
         self._extracted |= set(days_between(table.first, table.last))
@@ -92,8 +96,12 @@ class ArchiveBench:
         table: ArchiveTable | None,
         about: Fields,
         allowance: Allowance,
+        removed: Collection[int] = (),
     ) -> Unit:
         rows = self._between(first, last)
+        if removed:
+            left = [without(batch, removed) for batch in rows.to_batches()]
+            rows = pa.Table.from_batches(left, rows.schema)
         if table is None:
             assert set(days_between(first, last)) <= self._extracted
             self._bill(allowance, "gather_events", GATHERED_BYTES)

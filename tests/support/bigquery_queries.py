@@ -96,7 +96,7 @@ class Query:
         self.tables = list(self._name_tables())
         self._type_parameters()
         self._text = as_duckdb(self._tree)
-        self.is_delete = isinstance(self._tree, exp.Delete)
+        self.is_delete = isinstance(self._tree, exp.Delete | exp.Update)
 
     def run(self) -> Ran:
         """Run it. Raises BigQueryError as BigQuery would refuse it."""

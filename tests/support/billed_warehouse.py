@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -57,6 +57,17 @@ class BilledWarehouse:
         del parameters
         self._run(statement, allowance)
         return Unit(dataset, unit, 0, "digest", about)
+
+    def forgetting_bytes(self, dataset: Dataset) -> int:
+        del dataset
+        return self.estimate("forget", {})
+
+    def forget(
+        self, dataset: Dataset, accounts: Collection[int], *, allowance: Allowance | None = None
+    ) -> int:
+        del dataset, accounts
+        self._run("forget", allowance)
+        return 0
 
     def sweeping_bytes(self, dataset: Dataset) -> int:
         del dataset

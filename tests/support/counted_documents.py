@@ -50,6 +50,9 @@ class CountedDocuments:
         self.done.reads += max(len(page.documents), 1)
         return page
 
+    def scrub(self) -> None:
+        self.inner.scrub()
+
     def watch(self, collection: str, on_change: Callable[[Sequence[Document]], None]) -> Watch:
         return self.inner.watch(collection, on_change)
 

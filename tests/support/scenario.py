@@ -9,6 +9,7 @@ from pathlib import Path
 from infra.clock import Clock, utc_now
 from infra.ingest import ingest_file
 from infra.services import build
+from shared import people, removals
 from shared.boards import GLOBAL, Head, pointer_path, repository_board
 from shared.context import Services
 from shared.models import WINDOW_DAYS, RepositoryName
@@ -72,7 +73,13 @@ def ingest(services: Services, folder: Path, files: Mapping[str, Iterable[Line]]
     folder.mkdir(parents=True, exist_ok=True)
     for name, lines in files.items():
         write_gz(folder / name, lines)
-        ingest_file(services.warehouse, folder / name, now=utc_now())
+        ingest_file(
+            services.warehouse,
+            folder / name,
+            now=utc_now(),
+            removed=lambda: removals.removed_ids(services),
+            lifts=people.lifts(services.documents),
+        )
 
 
 def receipts(services: Services, repositories: Sequence[Repo] = BOTH) -> Receipts:

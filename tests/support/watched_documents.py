@@ -59,6 +59,9 @@ class WatchedDocuments:
         self.round_trips += 1
         return page
 
+    def scrub(self) -> None:
+        self._documents.scrub()
+
     def watch(self, collection: str, on_change: Callable[[Sequence[Document]], None]) -> Watch:
         return self._documents.watch(collection, on_change)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from shared.archive_fields import EXTRACTION_VERSION
 from shared.errors import Rejected
 from shared.ports import Allowance, Fields, Parameter, Unit, Usage
 from shared.tables import Dataset
+from tests.support.lines import ANA, BEN, day, pr_merged, pr_opened, push, write_gz
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -29,6 +30,7 @@ class RecordedWarehouse:
         self.kept: dict[str, Unit] = {}
         self.rows: dict[str, pa.Table] = {}
         self.replaced = 0
+        self.forgotten: list[tuple[Dataset, set[int]]] = []
 
     def replace(
         self, dataset: Dataset, unit: str, batches: Iterable[pa.RecordBatch], about: Fields
@@ -48,6 +50,15 @@ class RecordedWarehouse:
 
     def remove(self, dataset: Dataset, unit: str) -> None:
         del self.kept[unit]
+
+    def forgetting_bytes(self, dataset: Dataset) -> int:
+        raise NotImplementedError
+
+    def forget(
+        self, dataset: Dataset, accounts: Collection[int], *, allowance: Allowance | None = None
+    ) -> int:
+        self.forgotten.append((dataset, set(accounts)))
+        return 0
 
     def derive(
         self,
@@ -198,3 +209,32 @@ def test_a_missing_file_is_refused_and_replaces_nothing(
     with pytest.raises(Rejected, match="Cannot read"):
         ingest(warehouse, tmp_path / "2020-01-01-7.json.gz")
     assert warehouse.replaced == 0
+
+
+# --- people who were removed ----------------------------------------------------------------------
+
+
+def test_of_removed_people_nothing_is_taken_in_and_others_lose_no_event(tmp_path: Path) -> None:
+    warehouse, path = RecordedWarehouse(), tmp_path / "events.json.gz"
+    write_gz(path, (pr_opened(1, day(1), ANA, 7), pr_merged(2, day(2), BEN, 7, author=ANA)))
+    unit = ingest_file(warehouse, path, now=NOW, removed=lambda: {ANA.id})
+    (left,) = warehouse.rows[unit.name].to_pylist()
+    assert (left["event_id"], left["actor_login"], left["author_id"]) == ("2", "ben", None)
+    assert ANA.login not in str(left)
+
+
+def test_who_is_removed_while_a_file_is_read_is_taken_out_afterwards(tmp_path: Path) -> None:
+    warehouse, path = RecordedWarehouse(), tmp_path / "events.json.gz"
+    write_gz(path, (push(1, day(1), ANA, push_id=1),))
+    answers = iter([frozenset[int](), frozenset({ANA.id})])
+    ingest_file(warehouse, path, now=NOW, removed=lambda: next(answers))
+    assert warehouse.forgotten == [(Dataset.EVENTS, {ANA.id})]
+
+
+def test_after_a_removal_was_lifted_a_file_is_read_again_once(tmp_path: Path) -> None:
+    warehouse, path = RecordedWarehouse(), tmp_path / "events.json.gz"
+    write_gz(path, (push(1, day(1), ANA, push_id=1),))
+    assert ingest_file(warehouse, path, now=NOW, removed=lambda: {ANA.id}).rows == 0
+    assert ingest_file(warehouse, path, now=NOW, lifts=1).rows == 1
+    ingest_file(warehouse, path, now=NOW, lifts=1)
+    assert warehouse.replaced == 2
