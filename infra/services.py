@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
 from infra.outward import HttpOutward
+from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -48,6 +49,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         tasks=ports.tasks,
         events=ports.events,
         archive=ports.archive,
+        blobs=ports.blobs,
         boards=BoardReader(ports.documents, now=clock),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,
@@ -67,6 +69,7 @@ class _Ports:
     tasks: Tasks
     events: Events
     archive: Archive | None
+    blobs: Blobs
 
 
 # Each backend is imported where it is made, so that neither loads the other's libraries.
@@ -83,10 +86,12 @@ def _on_google_cloud(settings: Settings, clock: Clock) -> _Ports:
         tasks=ports.tasks(settings, clock),
         events=ports.events(settings),
         archive=ports.archive(settings, documents, warehouse, clock),
+        blobs=ports.blobs(settings, clock),
     )
 
 
 def _here(settings: Settings, clock: Clock) -> _Ports:
+    from infra.local.blobs import LocalBlobs
     from infra.local.deliveries import DeliveryStore
     from infra.local.documents import SqliteDocuments
     from infra.local.events import SqliteEvents
@@ -103,6 +108,7 @@ def _here(settings: Settings, clock: Clock) -> _Ports:
         tasks=SqliteTasks(store),
         events=SqliteEvents(store),
         archive=None,
+        blobs=LocalBlobs(settings.data_dir / "blobs", now=clock),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -29,6 +30,7 @@ class Services:
     tasks: Tasks
     events: Events
     archive: Archive | None
+    blobs: Blobs
     boards: BoardReader
     publisher: Publisher
     budget: Budget

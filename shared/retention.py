@@ -136,6 +136,11 @@ def _warehouse(services: Services, _after: str | None) -> tuple[int, str | None]
     return sum(services.warehouse.sweep(dataset) for dataset in Dataset), None
 
 
+def _blobs(services: Services, _after: str | None) -> tuple[int, str | None]:
+    removed = services.blobs.sweep(_SLICE)
+    return removed, "more" if removed == _SLICE else None
+
+
 _SWEEPS: Mapping[str, _Sweep] = {
     # Letters before jobs, which tell whether a letter is settled.
     "dead_letters": _letters,
@@ -144,6 +149,7 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "occasions": _occasions,
     "generations": _generations,
     "warehouse": _warehouse,
+    "blobs": _blobs,
 }
 
 

@@ -141,6 +141,10 @@ class Settings(BaseModel):
     archive_project: str = Field(
         default="githubarchive", description="project that publishes the archive's tables"
     )
+    blobs_bucket: str | None = Field(
+        default=None,
+        description="bucket for files that are handed out; unset means PROJECT-leaderboard-blobs",
+    )
     tasks_service_account: str | None = Field(
         default=None, description="e-mail of the account whose tokens tasks carry"
     )
@@ -161,3 +165,4 @@ class Settings(BaseModel):
     pubsub_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     bigquery_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port, for tests")
+    storage_emulator_host: str | None = Field(default=None, description="host:port, for tests")
