@@ -26,6 +26,7 @@ from infra.gcp.bigquery_parameters import Value
 from infra.gcp.bigquery_runs import UNRESERVED, Order, Runs, parameter_of, records_written
 from infra.gcp.manifest import Manifest, new_revision, oldest_kept
 from infra.gcp.table_definitions import REVISION
+from shared.breaker import Breaker
 from shared.errors import RunExpired
 from shared.ports import Allowance, Documents, Fields, Parameter, Unit, Usage
 from shared.tables import COLUMNS, Dataset, arrow_schema
@@ -54,7 +55,9 @@ class BigQueryWarehouse:
         unreserved_max_bytes: int = UNRESERVED_MAX_BYTES,
     ) -> None:
         self.place = place
-        self.client = BigQueryClient(place, emulator_host, patience or Patience())
+        self.client = BigQueryClient(
+            place, emulator_host, patience or Patience(), Breaker(documents, now=now)
+        )
         self.runs = Runs(self.client, unreserved_max_bytes)
         self.manifest = Manifest(documents, now)
         self._now = now

@@ -113,7 +113,7 @@ class StorageServer:
 
     def put(self, asked: dict[str, str], resource: dict[str, Any], data: bytes) -> dict[str, Any]:
         name = resource["name"]
-        checksum = google_crc32c.Checksum(data)  # type: ignore[no-untyped-call]
+        checksum: Any = google_crc32c.Checksum(data)  # type: ignore[no-untyped-call]
         crc32c = base64.b64encode(checksum.digest()).decode()
         if resource.get("crc32c", crc32c) != crc32c:
             raise StorageError(400, "The checksum is not that of the content")
