@@ -52,6 +52,12 @@ class Settings(BaseModel):
     retention_days: int = Field(
         default=90, ge=1, description="how long ended jobs, runs and settled letters are kept"
     )
+    costs_days: int = Field(
+        default=400,
+        ge=62,
+        description="how long bills and their daily sums are kept as documents; the warehouse's "
+        "ledger keeps them all",
+    )
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
 
     budget_daily_usd: Decimal = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from infra.cli import boards, checks, costs, pipeline, price, run, serving, work
+from infra.cli import boards, checks, costs, keys, pipeline, price, run, serving, work
 from infra.cli.app import COMMAND
 
 
@@ -16,7 +16,7 @@ def cli() -> None:
     """
 
 
-for part in (run, serving, work, pipeline, boards, checks, costs, price):
+for part in (run, serving, keys, work, pipeline, boards, checks, costs, price):
     part.add_to(cli)
 
 if __name__ == "__main__":

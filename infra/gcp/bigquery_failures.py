@@ -48,8 +48,8 @@ _OUTAGES = frozenset(
         "timeout",
     }
 )
-"""Reasons for which BigQuery is better left alone. A spent quota, a role that is missing, a job that
-somebody stopped or that goes on for long are none."""
+"""Reasons for which BigQuery is better left alone. A spent quota, a role that is missing, a job
+that somebody stopped or that goes on for long are none."""
 
 _ON_THE_WAY = frozenset({"backendError", "internalError", "badGateway"})
 _REMEDIES = {

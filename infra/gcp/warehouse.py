@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -136,17 +136,23 @@ class BigQueryWarehouse:
 
     # --- retention --------------------------------------------------------------------------
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
         """The most bytes that ``sweep`` would be billed. Free of charge."""
-        return self.runs.estimate(self._sweeping(dataset, None))
+        return self.runs.estimate(self._sweeping(dataset, forgotten, None))
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
         """Remove the rows of revisions that count no more, and say how many there were.
 
         Rows that were written or replaced within the last hour stay: somebody may be reading them
         or about to let them count. Raises BudgetRefused and RetryLater like a statement.
         """
-        job = self.runs.run(self._sweeping(dataset, allowance))
+        job = self.runs.run(self._sweeping(dataset, forgotten, allowance))
         return int(job.num_dml_affected_rows or 0)
 
     # --- for the archive --------------------------------------------------------------------
@@ -189,12 +195,17 @@ class BigQueryWarehouse:
         }
         return {**parameters, **revisions}
 
-    def _sweeping(self, dataset: Dataset, allowance: Allowance | None) -> Order:
+    def _sweeping(
+        self, dataset: Dataset, forgotten: Collection[int], allowance: Allowance | None
+    ) -> Order:
         parameters: dict[str, Value] = {
             "kept": self.manifest.kept(dataset),
             "before": oldest_kept(self._now()),
         }
-        return Order(f"sweep_{dataset}", texts.swept(dataset, self.place), parameters, allowance)
+        if forgotten:
+            parameters["forgotten"] = sorted(forgotten)
+        text = texts.swept(dataset, self.place, with_forgotten=bool(forgotten))
+        return Order(f"sweep_{dataset}", text, parameters, allowance)
 
     def _load(self, dataset: Dataset, file: IO[bytes]) -> None:
         from google.cloud import bigquery

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -284,7 +284,12 @@ class LocalWarehouse:
                 manifest.execute("DELETE FROM retired WHERE file = ?", (file,))
         return len(due)
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:  # noqa: ARG002 - whatever it is
+    def sweeping_bytes(
+        self,
+        dataset: Dataset,  # noqa: ARG002 - whatever it is
+        *,
+        forgotten: Collection[int] = (),  # noqa: ARG002
+    ) -> int:
         """Removing files costs nothing. See the port."""
         return 0
 
@@ -292,6 +297,7 @@ class LocalWarehouse:
         self,
         dataset: Dataset,
         *,
+        forgotten: Collection[int] = (),  # noqa: ARG002 - events are those of archive files
         allowance: Allowance | None = None,  # noqa: ARG002 - nothing is billed
     ) -> int:
         """Remove the files of replaced units, and those that killed writers left. See the port."""

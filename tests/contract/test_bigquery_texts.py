@@ -70,6 +70,10 @@ OTHERS: Mapping[str, tuple[str, Columns | None]] = {
         for by_name in (True, False)
     },
     **{f"sweep {dataset}": (texts.swept(dataset, PLACE), {}) for dataset in Dataset},
+    "sweep events with forgotten ones": (
+        texts.swept(Dataset.EVENTS, PLACE, with_forgotten=True),
+        {},
+    ),
 }
 """Texts that are not those of ``shared/sql``, and the columns that they must yield."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -58,12 +58,18 @@ class BilledWarehouse:
         self._run(statement, allowance)
         return Unit(dataset, unit, 0, "digest", about)
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
-        del dataset
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
+        del dataset, forgotten
         return self.estimate("sweep", {})
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
-        del dataset
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
+        del dataset, forgotten
         self._run("sweep", allowance)
         return 0
 
