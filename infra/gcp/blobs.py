@@ -164,13 +164,13 @@ class CloudBlobs:
     def _connect(self) -> Any:
         # Imported here and above: most functions hand out no files, and start sooner without.
         from google.auth.credentials import AnonymousCredentials
-        from google.cloud import storage
+        from google.cloud.storage import Client
 
         # Else the client asks about the bucket in the background, for traces that nobody takes.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         if self._emulator_host is None:
-            return storage.Client(project=self._project)
-        return storage.Client(
+            return Client(project=self._project)
+        return Client(
             project=self._project,
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": f"http://{self._emulator_host}"},

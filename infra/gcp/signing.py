@@ -12,7 +12,7 @@ from shared.errors import Rejected
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
-class IamSigner(credentials.Signing):  # type: ignore[misc]
+class IamSigner(credentials.Signing):
     """What Google's clients ask to sign. A signature is one call of IAM's ``signBlob``."""
 
     def __init__(self, request: Any, identity: Any, account: str) -> None:
@@ -40,10 +40,11 @@ def signer(emulator_host: str | None) -> IamSigner:
     import google.auth
     from google.auth.transport.requests import Request
 
-    request = Request()  # type: ignore[no-untyped-call]
+    request = Request()
     if emulator_host is not None:
         anonymous = credentials.AnonymousCredentials()  # type: ignore[no-untyped-call]
         return IamSigner(_redirected(request, emulator_host), anonymous, "emulator@localhost")
+    identity: Any
     identity, _ = google.auth.default(scopes=[_SCOPE])
     # On Google Cloud the account's name is known only after a token was fetched.
     identity.refresh(request)

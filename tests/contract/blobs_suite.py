@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 import httpx
 import pytest
@@ -20,10 +19,8 @@ HOUR = timedelta(hours=1)
 PIECE = b"0123456789abcdef" * 20_000
 
 
-class Fetch(Protocol):
-    """Follows a link as a browser does."""
-
-    def __call__(self, link: str) -> httpx.Response: ...
+Fetch = Callable[[str], httpx.Response]
+"""Follows a link as a browser does."""
 
 
 @dataclass
