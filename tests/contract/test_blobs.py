@@ -11,9 +11,11 @@ import httpx
 import pytest
 from werkzeug.test import Client
 
+from infra.clock import utc_now
 from infra.gcp.blobs import CloudBlobs
 from infra.local.blob_serving import BlobServing
 from infra.local.blobs import LocalBlobs
+from infra.local.serving import build_app
 from shared.blobs import LONGEST_KEPT
 from shared.errors import Rejected, RetryLater
 from tests.support.manual_clock import ManualClock
@@ -142,6 +144,20 @@ def test_what_a_dead_writer_left_goes_and_what_a_living_one_writes_stays(
     local.clock.advance(timedelta(hours=2))
     local.blobs.sweep(10)
     assert not left.exists()
+
+
+def test_the_embedded_server_hands_out_at_the_address_of_the_link(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path / "blobs", now=utc_now)
+    blobs.put(
+        "exports/one.csv",
+        [b"a,b"],
+        content_type="text/csv",
+        expires_at=utc_now() + LONGEST_KEPT / 2,
+    )
+    link = blobs.link("exports/one.csv", filename="one.csv")
+    client = Client(build_app(tmp_path / "main.py", {}, "api", tmp_path / "blobs"))
+    assert client.get(link, buffered=True).data == b"a,b"
+    assert client.get(link.partition("?")[0]).status_code == 403
 
 
 # --- Google's -----------------------------------------------------------------------------------
