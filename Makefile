@@ -26,7 +26,7 @@ run: $(VENV)/run.stamp ## Show a board made from sample events (or ARCHIVE) and 
 	@$(BIN)/python -m infra.cli run
 
 test: $(VENV)/dev.stamp ## Run every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.stamp ## Check format, style and types
 	@$(BIN)/ruff format --check .

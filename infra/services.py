@@ -15,6 +15,7 @@ from infra.environment import settings_from, with_file
 from infra.github import client as github
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
+from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -52,6 +53,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         events=ports.events,
         archive=ports.archive,
         github=github.make(settings, ports.documents, breaker, clock),
+        blobs=ports.blobs,
         boards=BoardReader(ports.documents, now=clock),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,
@@ -72,6 +74,7 @@ class _Ports:
     tasks: Tasks
     events: Events
     archive: Archive | None
+    blobs: Blobs
 
 
 # Each backend is imported where it is made, so that neither loads the other's libraries.
@@ -88,10 +91,12 @@ def _on_google_cloud(settings: Settings, clock: Clock) -> _Ports:
         tasks=ports.tasks(settings, clock),
         events=ports.events(settings),
         archive=ports.archive(settings, documents, warehouse, clock),
+        blobs=ports.blobs(settings, clock),
     )
 
 
 def _here(settings: Settings, clock: Clock) -> _Ports:
+    from infra.local.blobs import LocalBlobs
     from infra.local.deliveries import DeliveryStore
     from infra.local.documents import SqliteDocuments
     from infra.local.events import SqliteEvents
@@ -108,6 +113,7 @@ def _here(settings: Settings, clock: Clock) -> _Ports:
         tasks=SqliteTasks(store),
         events=SqliteEvents(store),
         archive=None,
+        blobs=LocalBlobs(settings.data_dir / "blobs", now=clock),
     )
 
 

@@ -10,7 +10,8 @@ failures in a row, when the last began to count, and until when somebody probes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -58,16 +59,25 @@ class Breaker:
         self._known: dict[str, tuple[datetime, Circuit]] = {}
 
     def guard(self, service: str, call: Callable[[], T]) -> T:
-        """Make the call unless the service is being left alone: then RetryLater says until when.
+        """Make the call under ``guarding``, and return what it returns."""
+        with self.guarding(service):
+            return call()
 
-        RetryLater and unexpected errors count as failures of the service. Other errors of ours
-        are answers: it works, and refuses. What the call raises passes through.
+    @contextmanager
+    def guarding(
+        self, service: str, *, is_failure: Callable[[RetryLater], bool] = lambda _: True
+    ) -> Iterator[None]:
+        """Run the block unless the service is being left alone: then RetryLater says until when.
+
+        RetryLater, as far as ``is_failure`` says so, and unexpected errors count as failures of
+        the service. Other errors of ours are answers: it works, and refuses. What the block raises
+        passes through.
         """
         probing = self._admit(service)
         try:
-            result = call()
+            yield
         except LeaderboardError as error:
-            if isinstance(error, RetryLater):
+            if isinstance(error, RetryLater) and is_failure(error):
                 self._failed(service)
             else:
                 self._worked(service, probing=probing)
@@ -76,7 +86,6 @@ class Breaker:
             self._failed(service)
             raise
         self._worked(service, probing=probing)
-        return result
 
     def circuit(self, service: str) -> Circuit:
         """What is known of the service, as of a few seconds ago."""

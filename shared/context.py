@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -33,6 +34,7 @@ class Services:
     events: Events
     archive: Archive | None
     github: GitHub | None
+    blobs: Blobs
     boards: BoardReader
     publisher: Publisher
     budget: Budget

@@ -165,16 +165,26 @@ class MeteredWarehouse:
             charge, lambda given: self.inner.forget(dataset, accounts, allowance=given)
         )
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
         """See the port."""
-        return self.inner.sweeping_bytes(dataset)
+        return self.inner.sweeping_bytes(dataset, forgotten=forgotten)
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
         """Within the budget. Raises BudgetWaits, BudgetRefused. See the port."""
+
+        def work(given: Allowance | None) -> int:
+            return self.inner.sweep(dataset, forgotten=forgotten, allowance=given)
+
         if allowance is not None or not self.meter.on:
-            return self.inner.sweep(dataset, allowance=allowance)
-        charge = charge_of(self._new_id(), "sweep", self.inner.sweeping_bytes(dataset))
-        return self.meter.run(charge, lambda given: self.inner.sweep(dataset, allowance=given))
+            return work(allowance)
+        size = self.inner.sweeping_bytes(dataset, forgotten=forgotten)
+        return self.meter.run(charge_of(self._new_id(), "sweep", size), work)
 
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
         """See the port."""

@@ -204,6 +204,7 @@ NOBODY_IN: Mapping[str, str] = {
     "manifests": "units of the warehouse",
     "pipeline_occasions": "calls that began a pipeline",
     "pipelines": "runs of the pipeline",
+    "removed_repositories": "repositories whose events are still to be removed",
     "request_budgets": "what is left of GitHub's allowance",
     "repositories": "registered repositories; an owner's name is part of the repository's",
     "repository_names": "names that registered repositories had",

@@ -270,14 +270,22 @@ class Warehouse(Protocol):
         """What became of the run with that allowance's id, None if the warehouse never saw it."""
         ...
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
         """The most bytes that ``sweep`` could be billed. Free of charge."""
         ...
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
         """Remove what no unit of a dataset needs and no reader can be reading. Returns how much.
 
         That is what replaced units, and writers that died, have left behind. Safe at any time.
+        Of gathered events the rows of ``forgotten`` repositories (ids) go, too, unless they were
+        written within the last hour: no reader asks for them. Files of the archive stay whole.
         """
         ...
 

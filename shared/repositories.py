@@ -12,7 +12,7 @@ from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import Job, JobType, RepositoryStatus
 from shared.messages import CHANGED
-from shared.models import RepositoryName
+from shared.models import RepositoryName, iso
 from shared.ports import DocumentPage, Json, Operator, Query, Queue, Transaction, Write
 from shared.registration import Registered as Registered
 from shared.registration import register as register
@@ -119,6 +119,8 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
         for write in (*global_requests.noted(transaction, job)[1], *forgotten):
             transaction.write(write)
         transaction.write(Write(document.path, None))
+        for write in _noted_removal(services, repository):
+            transaction.write(write)
         transaction.write(
             audit.record(
                 services,
@@ -136,6 +138,18 @@ def remove(services: Services, name: RepositoryName, caller: Caller) -> Reposito
         tidy(services, repository.github_id)
     services.events.publish(CHANGED, {"board": repository.name}, {})
     return repository
+
+
+def _noted_removal(services: Services, repository: Repository) -> Sequence[Write]:
+    """For ``shared/forgotten.py``, where events are gathered for registered repositories."""
+    if services.archive is None:
+        return ()
+    fields = {
+        "github_id": repository.github_id,
+        "name": repository.registered_as.full.lower(),
+        "removed_at": iso(services.now()),
+    }
+    return (Write(f"removed_repositories/{repository.number}", fields),)
 
 
 def is_known(services: Services, repo_id: int) -> bool:

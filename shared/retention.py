@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from shared import github_pages, jobs, orphans, pipeline_runs
+from shared import forgotten, github_pages, jobs, orphans, pipeline_runs
+from shared.budget_books import day_name, entry
 from shared.context import Services
 from shared.models import iso
 from shared.ports import Document, Json, Query, Transaction, Write
@@ -133,7 +134,41 @@ def _generations(services: Services, after: str | None) -> tuple[int, str | None
 
 
 def _warehouse(services: Services, _after: str | None) -> tuple[int, str | None]:
-    return sum(services.warehouse.sweep(dataset) for dataset in Dataset), None
+    return sum(services.warehouse.sweep(each) for each in Dataset if each != Dataset.EVENTS), None
+
+
+def _events(services: Services, _after: str | None) -> tuple[int, str | None]:
+    return forgotten.sweep_events(services), None
+
+
+def _charges(services: Services, after: str | None) -> tuple[int, str | None]:
+    kept = _ledger_days(services)
+
+    def is_due(document: Document) -> bool:
+        bill = entry(document)
+        return not bill.open and bill.day in kept
+
+    return _older(services, "charges", "reserved_at", after, iso(_oldest_cost(services)), is_due)
+
+
+def _cost_days(services: Services, after: str | None) -> tuple[int, str | None]:
+    kept = _ledger_days(services)
+    oldest = day_name(_oldest_cost(services))
+    return _older(services, "cost_days", "day", after, oldest, lambda each: each.id in kept)
+
+
+def _ledger_days(services: Services) -> frozenset[str]:
+    """The days whose bills stand in the warehouse, where they are kept for good."""
+    return frozenset(unit.name for unit in services.warehouse.units(Dataset.COSTS))
+
+
+def _oldest_cost(services: Services) -> datetime:
+    return services.now() - timedelta(days=services.settings.costs_days)
+
+
+def _blobs(services: Services, _after: str | None) -> tuple[int, str | None]:
+    removed = services.blobs.sweep(_SLICE)
+    return removed, "more" if removed == _SLICE else None
 
 
 _SWEEPS: Mapping[str, _Sweep] = {
@@ -144,7 +179,11 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "occasions": _occasions,
     "generations": _generations,
     "github": github_pages.sweep,
+    "charges": _charges,
+    "cost_days": _cost_days,
+    "events": _events,
     "warehouse": _warehouse,
+    "blobs": _blobs,
 }
 
 

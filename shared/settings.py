@@ -52,6 +52,12 @@ class Settings(BaseModel):
     retention_days: int = Field(
         default=90, ge=1, description="how long ended jobs, runs and settled letters are kept"
     )
+    costs_days: int = Field(
+        default=400,
+        ge=62,
+        description="how long bills and their daily sums are kept as documents; the warehouse's "
+        "ledger keeps them all",
+    )
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
 
     budget_daily_usd: Decimal = Field(
@@ -156,6 +162,10 @@ class Settings(BaseModel):
     archive_project: str = Field(
         default="githubarchive", description="project that publishes the archive's tables"
     )
+    blobs_bucket: str | None = Field(
+        default=None,
+        description="bucket for files that are handed out; unset means PROJECT-leaderboard-blobs",
+    )
     tasks_service_account: str | None = Field(
         default=None, description="e-mail of the account whose tokens tasks carry"
     )
@@ -176,3 +186,4 @@ class Settings(BaseModel):
     pubsub_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     bigquery_emulator_host: str | None = Field(default=None, description="host:port, for tests")
     cloud_tasks_emulator_host: str | None = Field(default=None, description="host:port, for tests")
+    storage_emulator_host: str | None = Field(default=None, description="host:port, for tests")

@@ -77,6 +77,23 @@ resource "google_service_account_iam_member" "acts_as_tasks" {
   member             = google_service_account.function[each.value].member
 }
 
+resource "google_storage_bucket_iam_member" "blobs" {
+  for_each = local.blobs_roles
+
+  bucket = google_storage_bucket.blobs.name
+  role   = each.value.role
+  member = google_service_account.function[each.value.function].member
+}
+
+# Who signs links does it in its own name, by IAM and without a key.
+resource "google_service_account_iam_member" "itself" {
+  for_each = local.own_roles
+
+  service_account_id = google_service_account.function[each.value.function].name
+  role               = each.value.role
+  member             = google_service_account.function[each.value.function].member
+}
+
 resource "google_pubsub_topic_iam_member" "function" {
   for_each = local.publishers
 

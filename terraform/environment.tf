@@ -18,6 +18,7 @@ locals {
     BIGQUERY_DATASET         = google_bigquery_dataset.facts.dataset_id
     BIGQUERY_LOCATION        = google_bigquery_dataset.facts.location
     ARCHIVE_PROJECT          = local.deployment.archive_project
+    BLOBS_BUCKET             = google_storage_bucket.blobs.name
     BUDGET_DAILY_USD         = tostring(var.budget_daily_usd)
     BUDGET_MONTHLY_USD       = tostring(var.budget_monthly_usd)
     BUDGET_WARNING_PERCENT   = tostring(var.budget_warning_percent)

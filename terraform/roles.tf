@@ -29,6 +29,18 @@ locals {
       }
     ]
   ])...)
+  blobs_roles = merge([
+    for name, function in local.functions : {
+      for role in distinct(flatten([for grant in function.grants : lookup(local.deployment.grants[grant], "blobs_bucket", [])])) :
+      "${name} ${role}" => { function = name, role = role }
+    }
+  ]...)
+  own_roles = merge([
+    for name, function in local.functions : {
+      for role in distinct(flatten([for grant in function.grants : lookup(local.deployment.grants[grant], "itself", [])])) :
+      "${name} ${role}" => { function = name, role = role }
+    }
+  ]...)
   publishers = merge([
     for name, function in local.functions : {
       for topic in function.publishes : "${name} ${topic}" => { function = name, topic = topic }

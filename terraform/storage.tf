@@ -57,6 +57,31 @@ resource "google_storage_bucket" "exports" {
   depends_on = [google_project_service.api]
 }
 
+# Files that are handed out by link. They expire within a day (shared/blobs.py), and nothing of them is
+# wanted back.
+resource "google_storage_bucket" "blobs" {
+  name                        = "${var.project}-leaderboard-blobs"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true
+
+  soft_delete_policy {
+    retention_duration_seconds = 0
+  }
+
+  lifecycle_rule {
+    condition {
+      age = 1
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
+  depends_on = [google_project_service.api]
+}
+
 resource "google_artifact_registry_repository" "images" {
   repository_id = local.deployment.image_repository
   location      = var.region

@@ -16,6 +16,31 @@ if TYPE_CHECKING:
 
 __all__ = ["bigquery_bench", "bigquery_server", "firestore_emulator", "pubsub_emulator"]
 
+LONG = (
+    "flow/test_kills.py",
+    "flow/test_google_cloud.py",
+    "contract/test_rules_agree.py",
+    "flow/test_pipeline_served.py",
+    "functions/test_cli_work.py",
+    "functions/test_cli_run.py",
+    "contract/test_bigquery_warehouse.py",
+    "unit/test_gcloud_scripts.py",
+    "flow/test_operations.py",
+    "flow/test_capture.py",
+    "functions/test_dev_server.py",
+)
+"""Files that take longest. They begin, so that no process works on one when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+
+    def rank(item: pytest.Item) -> int:
+        return ranks.get("/".join(item.path.parts[-2:]), len(ranks))
+
+    items.sort(key=rank)
+
+
 # Imported when used: most tests need neither Google's library nor a server.
 
 

@@ -8,6 +8,7 @@ from infra.cli import (
     boards,
     checks,
     costs,
+    keys,
     people,
     pipeline,
     price,
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for part in (run, serving, work, pipeline, profiles, boards, people, checks, costs, price):
+for part in (run, serving, keys, work, pipeline, profiles, boards, people, checks, costs, price):
     part.add_to(cli)
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ _ONLY_HERE = (
     "archive: see docs/deployment.md. Set BACKEND=local to work here."
 )
 
+_DEPLOYMENT = Path(__file__).parents[1] / "deployment.json"
+
 log = structlog.get_logger()
 
 
@@ -64,7 +66,7 @@ class App:
 
     @cached_property
     def services(self) -> Services:
-        return build(self.settings)
+        return build(_as_deployed(self.settings))
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """A line for people, as it is: never cut, never wrapped. Silent under ``--json``."""
@@ -134,6 +136,24 @@ def command(
         return group.command(name)(run)
 
     return register
+
+
+def _as_deployed(settings: Settings) -> Settings:
+    """With the accounts that a deployment makes, where the settings name no others."""
+    project = settings.google_cloud_project
+    if settings.backend != "gcp" or project is None:
+        return settings
+    callers: dict[str, dict[str, str]] = json.loads(_DEPLOYMENT.read_text("utf-8"))["callers"]
+    mails = {
+        caller: f"{each['account']}@{project}.iam.gserviceaccount.com"
+        for caller, each in callers.items()
+    }
+    return settings.model_copy(
+        update={
+            "tasks_service_account": settings.tasks_service_account or mails["task"],
+            "invoker_service_accounts": settings.invoker_service_accounts or (*mails.values(),),
+        }
+    )
 
 
 @contextmanager

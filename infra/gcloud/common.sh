@@ -7,6 +7,10 @@ BIGQUERY_LOCATION=${BIGQUERY_LOCATION:-US}
 FIRESTORE_LOCATION=${FIRESTORE_LOCATION:-$REGION}
 DRY_RUN=${DRY_RUN:-}
 
+# Files that are handed out, and the source of functions.
+BLOBS=$PROJECT-leaderboard-blobs
+SOURCES=$PROJECT-leaderboard-sources
+
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 

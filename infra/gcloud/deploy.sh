@@ -22,7 +22,6 @@ SCHEDULES=$(table value callers.schedule.account)
 rows_of_queues=$(table queues)
 declare -A SECRET_IDS
 while IFS='|' read -r name id _; do SECRET_IDS[$name]=$id; done < <(table secrets)
-SOURCES=$PROJECT-leaderboard-sources
 G=(--project="$PROJECT" --quiet)
 
 say "Services"
@@ -77,6 +76,10 @@ say "Buckets and images"
 there gcloud storage buckets describe "gs://$SOURCES" "${G[@]}" ||
   run gcloud storage buckets create "gs://$SOURCES" --location="$REGION" \
     --uniform-bucket-level-access --public-access-prevention "${G[@]}"
+there gcloud storage buckets describe "gs://$BLOBS" "${G[@]}" ||
+  run gcloud storage buckets create "gs://$BLOBS" --location="$REGION" \
+    --uniform-bucket-level-access --public-access-prevention --soft-delete-duration=0 "${G[@]}"
+run gcloud storage buckets update "gs://$BLOBS" --lifecycle-file="$HERE/blobs_lifecycle.json" "${G[@]}"
 there gcloud artifacts repositories describe "$IMAGES" --location="$REGION" "${G[@]}" ||
   run gcloud artifacts repositories create "$IMAGES" --location="$REGION" \
     --repository-format=docker "${G[@]}"
@@ -149,6 +152,14 @@ while IFS='|' read -r account secret; do
   run gcloud secrets add-iam-policy-binding "${SECRET_IDS[$secret]}" \
     --member="$(member "$account")" --role=roles/secretmanager.secretAccessor --format=none "${G[@]}"
 done < <(table secret_readers)
+while IFS='|' read -r account role; do
+  run gcloud storage buckets add-iam-policy-binding "gs://$BLOBS" --member="$(member "$account")" \
+    --role="$role" --format=none "${G[@]}"
+done < <(table roles blobs_bucket)
+while IFS='|' read -r account role; do
+  run gcloud iam service-accounts add-iam-policy-binding "$(email "$account")" \
+    --member="$(member "$account")" --role="$role" --format=none "${G[@]}"
+done < <(table roles itself)
 for role in roles/logging.logWriter roles/storage.objectViewer; do
   run gcloud projects add-iam-policy-binding "$PROJECT" --member="$(member lb-build)" \
     --role="$role" --condition=None --format=none "${G[@]}"
@@ -167,7 +178,7 @@ variables+="|TASKS_SERVICE_ACCOUNT=$TASKS@$PROJECT.iam.gserviceaccount.com"
 variables+="|INVOKER_SERVICE_ACCOUNTS=$(email "$TASKS"),$(email "$EVENTS"),$(email "$SCHEDULES")"
 variables+="|TASKS_QUEUE_PREFIX=$(table value queue_prefix)|FUNCTION_URL=$(url '{function}')"
 variables+="|BIGQUERY_DATASET=$DATASET|BIGQUERY_LOCATION=$BIGQUERY_LOCATION"
-variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BUDGET_DAILY_USD=${BUDGET_DAILY_USD:-5}"
+variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BLOBS_BUCKET=$BLOBS|BUDGET_DAILY_USD=${BUDGET_DAILY_USD:-5}"
 variables+="|BUDGET_MONTHLY_USD=${BUDGET_MONTHLY_USD:-50}"
 variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
 [[ -z ${GITHUB_APP_ID:-} ]] ||

@@ -42,7 +42,7 @@ def accounts() -> Rows:
 
 
 def roles(level: str) -> Rows:
-    """Accounts and roles on a level: project, database, dataset or queues."""
+    """Accounts and roles on a level: project, database, dataset, queues, blobs_bucket or itself."""
     for function in FUNCTIONS.values():
         given = dict.fromkeys(
             role for grant in function["grants"] for role in GRANTS[grant].get(level, [])

@@ -61,7 +61,8 @@ if [[ ${DATA:-} == 1 ]]; then
   while IFS='|' read -r _ id _; do
     remove gcloud secrets delete "$id" "${G[@]}"
   done < <(table secrets)
-  remove gcloud storage rm --recursive "gs://$PROJECT-leaderboard-sources" "${G[@]}"
+  remove gcloud storage rm --recursive "gs://$SOURCES" "${G[@]}"
+  remove gcloud storage rm --recursive "gs://$BLOBS" "${G[@]}"
 else
   say "Documents, facts, secrets and buckets are left. DATA=1 removes them too."
 fi

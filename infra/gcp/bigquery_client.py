@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
 import pyarrow as pa
 from google.api_core import exceptions
 
-from infra.gcp.bigquery_failures import as_our_errors, by_reason, repeated
+from infra.gcp.bigquery_failures import (
+    SERVICE,
+    as_our_errors,
+    by_reason,
+    is_outage,
+    repeated,
+)
 from infra.gcp.bigquery_names import Place
 from infra.gcp.clients import Once
 from infra.gcp.failures import CALL_SECONDS, PATIENCE_SECONDS
+from shared.breaker import Breaker
 from shared.errors import Conflict, RetryLater
 
 PAGE_ROWS = 20_000
@@ -35,11 +43,15 @@ class Patience:
 class BigQueryClient:
     """One method a call. ``doing`` is what an error names. Jobs are Google's job objects.
 
+    Each is guarded by ``breaker``: while BigQuery is left alone, all raise RetryLater at once.
     ``emulator_host`` is ``host:port`` of what stands in for BigQuery.
     """
 
-    def __init__(self, place: Place, emulator_host: str | None, patience: Patience) -> None:
+    def __init__(
+        self, place: Place, emulator_host: str | None, patience: Patience, breaker: Breaker
+    ) -> None:
         self.place = place
+        self._breaker = breaker
         self._emulator_host = emulator_host
         self._patience = patience
         self._client = Once(self._connect)
@@ -56,7 +68,7 @@ class BigQueryClient:
 
     def query(self, doing: str, text: str, config: Any, id_: str) -> Any:
         """Start a query under an id of ours, or attach to the job that has it."""
-        with as_our_errors(doing):
+        with self._asking(doing):
             try:
                 return self._client().query(
                     text, job_config=config, job_id=id_, job_retry=None, **self._options
@@ -66,13 +78,13 @@ class BigQueryClient:
 
     def dry_run(self, doing: str, text: str, config: Any) -> Any:
         """The job that a query would be."""
-        with as_our_errors(doing):
+        with self._asking(doing):
             return self._client().query(text, job_config=config, job_retry=None, **self._options)
 
     def load(self, doing: str, file: IO[bytes], table: str, config: Any, id_: str) -> Any:
         """Load a file, of which the upload is tried twice."""
         size = file.seek(0, 2)
-        with as_our_errors(doing):
+        with self._asking(doing):
             try:
                 return self._client().load_table_from_file(
                     file, table, rewind=True, size=size, num_retries=1, job_id=id_,
@@ -83,7 +95,7 @@ class BigQueryClient:
 
     def copy(self, doing: str, source: str, destination: str, config: Any, id_: str) -> Any:
         """Start a copy of a table or partition. Nothing is billed for it."""
-        with as_our_errors(doing):
+        with self._asking(doing):
             try:
                 return self._client().copy_table(
                     source, destination, job_config=config, job_id=id_, **self._options
@@ -93,7 +105,7 @@ class BigQueryClient:
 
     def job(self, id_: str) -> Any:
         """The job of that id as it is now, None where there is none."""
-        with as_our_errors("a look at a job"):
+        with self._asking("a look at a job"):
             try:
                 return self._client().get_job(id_, **self._options)
             except exceptions.NotFound:
@@ -106,7 +118,7 @@ class BigQueryClient:
         try wants another id.
         """
         end, look = time.monotonic() + self._patience.job, _FIRST_LOOK
-        with as_our_errors(doing):
+        with self._asking(doing):
             while not job.done(**self._options):
                 if time.monotonic() > end:
                     raise RetryLater(
@@ -124,7 +136,7 @@ class BigQueryClient:
 
     def rows(self, doing: str, job: Any) -> pa.Table:
         """The result of a query that is done, page by page."""
-        with as_our_errors(doing):
+        with self._asking(doing):
             try:
                 result = job.result(page_size=PAGE_ROWS, job_retry=None, **self._options)
                 return result.to_arrow(create_bqstorage_client=False)
@@ -137,7 +149,7 @@ class BigQueryClient:
 
     def table(self, name: str) -> Any:
         """A table's metadata, None where there is none."""
-        with as_our_errors(f"a look at {name}"):
+        with self._asking(f"a look at {name}"):
             try:
                 return self._client().get_table(name, **self._options)
             except exceptions.NotFound:
@@ -145,13 +157,19 @@ class BigQueryClient:
 
     def create(self, table: Any) -> None:
         """Make a table unless it is there."""
-        with as_our_errors(f"the table {table.table_id}"):
+        with self._asking(f"the table {table.table_id}"):
             self._client().create_table(table, exists_ok=True, **self._options)
 
     def delete(self, name: str) -> None:
         """Remove a table or partition, if it is there."""
-        with as_our_errors(f"the removal of {name}"):
+        with self._asking(f"the removal of {name}"):
             self._client().delete_table(name, not_found_ok=True, **self._options)
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        guarding = self._breaker.guarding(SERVICE, is_failure=is_outage)
+        with guarding, as_our_errors(doing):
+            yield
 
     def _connect(self) -> Any:
         # Imported here: most functions never run a statement, and start a second sooner without.

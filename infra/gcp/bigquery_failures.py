@@ -33,6 +33,24 @@ _PASSING = frozenset(
         "accessDenied",
     }
 )
+_OUTAGES = frozenset(
+    {
+        "unreachable",
+        "",  # a 5xx or 429 that says no more
+        "backendError",
+        "jobBackendError",
+        "internalError",
+        "jobInternalError",
+        "badGateway",
+        "rateLimitExceeded",
+        "jobRateLimitExceeded",
+        "tableUnavailable",
+        "timeout",
+    }
+)
+"""Reasons for which BigQuery is better left alone. A spent quota, a role that is missing, a job
+that somebody stopped or that goes on for long are none."""
+
 _ON_THE_WAY = frozenset({"backendError", "internalError", "badGateway"})
 _REMEDIES = {
     "notFound": "Run `terraform apply`, which makes the dataset and its tables.",
@@ -61,6 +79,11 @@ def reason_of(error: BaseException) -> str:
     errors = getattr(error, "errors", None) or [{}]
     first = errors[0]
     return str(first.get("reason", "")) if isinstance(first, dict) else ""
+
+
+def is_outage(error: RetryLater) -> bool:
+    """Whether BigQuery itself fails, and not what it was asked for."""
+    return error.details.get("reason") in _OUTAGES
 
 
 @contextmanager
@@ -103,6 +126,8 @@ def by_reason(
         error, exceptions.ServerError | exceptions.Unauthorized | exceptions.TooManyRequests
     )
     lasting = isinstance(error, exceptions.MethodNotImplemented)
+    if not reason and isinstance(error, exceptions.Unauthorized):
+        reason = "authError"
     if reason in _PASSING or (unexplained and not lasting):
         return _later(f"{SERVICE} cannot do this now: {message[:500]}", doing, reason)
     remedy = _REMEDIES.get(reason, "")

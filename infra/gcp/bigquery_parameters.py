@@ -12,6 +12,7 @@ from shared.parameter_types import PARAMETERS
 Value = int | str | bool | date | datetime | None | Sequence[int] | Sequence[str]
 
 _OWN: Mapping[str, str] = {
+    "forgotten": "ARRAY<INT64>",
     "unit_revision": "STRING",
     "events_revisions": "ARRAY<STRING>",
     "github_events_revisions": "ARRAY<STRING>",

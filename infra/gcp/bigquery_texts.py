@@ -98,11 +98,14 @@ def stored_events(place: Place) -> str:
     )
 
 
-def swept(dataset: Dataset, place: Place) -> str:
+def swept(dataset: Dataset, place: Place, *, with_forgotten: bool = False) -> str:
     """Removes what no reader can be reading any more, nor writer be about to list."""
+    needless = f"{REVISION} NOT IN UNNEST(@kept)"
+    if with_forgotten:
+        needless += " OR repo_id IN UNNEST(@forgotten)"
     return (
         f"DELETE FROM `{place.table(dataset)}`\n"  # noqa: S608
-        f"WHERE {REVISION} NOT IN UNNEST(@kept) AND {REVISION} < @before"
+        f"WHERE {REVISION} < @before AND ({needless})"
     )
 
 

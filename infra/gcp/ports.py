@@ -7,6 +7,7 @@ from typing import Any
 from infra.clock import Clock
 from infra.gcp.archive import BigQueryArchive
 from infra.gcp.bigquery_names import Place
+from infra.gcp.blobs import CloudBlobs
 from infra.gcp.documents import FirestoreDocuments
 from infra.gcp.events import PubSubEvents
 from infra.gcp.identity import Cached, TokenCallers
@@ -61,6 +62,16 @@ def archive(
 ) -> BigQueryArchive:
     """What is known of the extracted days is kept in ``documents``."""
     return BigQueryArchive(warehouse, documents, now=now, project=settings.archive_project)
+
+
+def blobs(settings: Settings, now: Clock) -> CloudBlobs:
+    project = _set(settings, "google_cloud_project")
+    return CloudBlobs(
+        project,
+        settings.blobs_bucket or f"{project}-leaderboard-blobs",
+        now=now,
+        emulator_host=settings.storage_emulator_host,
+    )
 
 
 def callers(settings: Settings, function: str, now: Clock) -> TokenCallers:

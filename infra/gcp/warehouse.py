@@ -27,6 +27,7 @@ from infra.gcp.bigquery_parameters import Value
 from infra.gcp.bigquery_runs import PARTS, UNRESERVED, Order, Runs, parameter_of, records_written
 from infra.gcp.manifest import Manifest, new_revision, oldest_kept
 from infra.gcp.table_definitions import ARCHIVE_EVENTS, REVISION
+from shared.breaker import Breaker
 from shared.errors import BudgetRefused, RunExpired
 from shared.forgetting import check_personal
 from shared.ports import Allowance, Documents, Fields, Parameter, Unit, Usage
@@ -56,7 +57,9 @@ class BigQueryWarehouse:
         unreserved_max_bytes: int = UNRESERVED_MAX_BYTES,
     ) -> None:
         self.place = place
-        self.client = BigQueryClient(place, emulator_host, patience or Patience())
+        self.client = BigQueryClient(
+            place, emulator_host, patience or Patience(), Breaker(documents, now=now)
+        )
         self.runs = Runs(self.client, unreserved_max_bytes)
         self.manifest = Manifest(documents, now)
         self._now = now
@@ -135,17 +138,23 @@ class BigQueryWarehouse:
 
     # --- retention --------------------------------------------------------------------------
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
         """The most bytes that ``sweep`` would be billed. Free of charge."""
-        return self.runs.estimate(self._sweeping(dataset, None))
+        return self.runs.estimate(self._sweeping(dataset, forgotten, None))
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
         """Remove the rows of revisions that count no more, and say how many there were.
 
         Rows that were written or replaced within the last hour stay: somebody may be reading them
         or about to let them count. Raises BudgetRefused and RetryLater like a statement.
         """
-        job = self.runs.run(self._sweeping(dataset, allowance))
+        job = self.runs.run(self._sweeping(dataset, forgotten, allowance))
         return int(job.num_dml_affected_rows or 0)
 
     # --- forgetting -------------------------------------------------------------------------
@@ -250,12 +259,17 @@ class BigQueryWarehouse:
         }
         return {**parameters, **revisions}
 
-    def _sweeping(self, dataset: Dataset, allowance: Allowance | None) -> Order:
+    def _sweeping(
+        self, dataset: Dataset, forgotten: Collection[int], allowance: Allowance | None
+    ) -> Order:
         parameters: dict[str, Value] = {
             "kept": self.manifest.kept(dataset),
             "before": oldest_kept(self._now()),
         }
-        return Order(f"sweep_{dataset}", texts.swept(dataset, self.place), parameters, allowance)
+        if forgotten:
+            parameters["forgotten"] = sorted(forgotten)
+        text = texts.swept(dataset, self.place, with_forgotten=bool(forgotten))
+        return Order(f"sweep_{dataset}", text, parameters, allowance)
 
     def _load(self, dataset: Dataset, file: IO[bytes]) -> None:
         from google.cloud import bigquery

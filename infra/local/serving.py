@@ -27,7 +27,10 @@ from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from infra import logs
+from infra.clock import utc_now
 from infra.environment import settings_from
+from infra.local.blob_serving import BlobServing
+from infra.local.blobs import ROUTE, LocalBlobs
 from infra.local.lanes import INTERNAL_HEADER
 from shared.errors import Rejected
 
@@ -85,13 +88,16 @@ def discover(source: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def build_app(source: Path, functions: Functions, root: str) -> WsgiApp:
-    """The function ``root`` at ``/``, the others under their names for the platform alone."""
+def build_app(source: Path, functions: Functions, root: str, blobs: Path) -> WsgiApp:
+    """The function ``root`` at ``/``, the others under their names for the platform alone.
+
+    ``blobs`` is the folder of what is handed out to whoever has a link.
+    """
     apps = {name: _app(source, *function) for name, function in functions.items()}
     public = apps.pop(root, NotFound())
-    return DispatcherMiddleware(
-        public, {f"/{name}": _for_the_platform(app) for name, app in apps.items()}
-    )
+    guarded = {f"/{name}": _for_the_platform(app) for name, app in apps.items()}
+    handed_out = BlobServing(LocalBlobs(blobs, now=utc_now))
+    return DispatcherMiddleware(public, {ROUTE: handed_out, **guarded})
 
 
 def _for_the_platform(app: WsgiApp) -> WsgiApp:
@@ -156,11 +162,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> WsgiApp:
         # Before the first request: some are answered, and logged, without any service.
-        logs.configure(settings_from(os.environ))
+        settings = settings_from(os.environ)
+        logs.configure(settings)
         source = Path(self._plan.source)
         functions = self._plan.functions
         return build_app(
-            source, discover(source) if functions is None else functions, self._plan.root
+            source,
+            discover(source) if functions is None else functions,
+            self._plan.root,
+            settings.data_dir / "blobs",
         )
 
     def _ready(self, worker: Any) -> None:

@@ -348,7 +348,12 @@ class LocalWarehouse:
                 manifest.execute("DELETE FROM retired WHERE file = ?", (file,))
         return len(due)
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:  # noqa: ARG002 - whatever it is
+    def sweeping_bytes(
+        self,
+        dataset: Dataset,  # noqa: ARG002 - whatever it is
+        *,
+        forgotten: Collection[int] = (),  # noqa: ARG002
+    ) -> int:
         """Removing files costs nothing. See the port."""
         return 0
 
@@ -356,6 +361,7 @@ class LocalWarehouse:
         self,
         dataset: Dataset,
         *,
+        forgotten: Collection[int] = (),  # noqa: ARG002 - events are those of archive files
         allowance: Allowance | None = None,  # noqa: ARG002 - nothing is billed
     ) -> int:
         """Remove the files of replaced units, and those that killed writers left. See the port."""

@@ -13,7 +13,7 @@ case "$1" in
     $bin/mypy
     ;;
   tests)
-    $bin/python -m pytest -n 4 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=80
+    $bin/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=80
     ;;
   security)
     $scan/bandit -q -r -c pyproject.toml main.py functions infra shared

@@ -80,6 +80,10 @@ OTHERS: Mapping[str, tuple[str, Columns | None]] = {
         for number, text in enumerate(texts.forgotten(PLACE.table(table), dataset))
     },
     **{f"sweep {dataset}": (texts.swept(dataset, PLACE), {}) for dataset in Dataset},
+    "sweep events with forgotten ones": (
+        texts.swept(Dataset.EVENTS, PLACE, with_forgotten=True),
+        {},
+    ),
 }
 """Texts that are not those of ``shared/sql``, and the columns that they must yield."""
 
@@ -206,7 +210,7 @@ def test_only_names_that_were_checked_and_constants_go_into_a_text() -> None:
         "between",
         "listed",  # parts of texts of ours
         "text",
-        "rows",
+        "needless",
         "source",
         "surviving(rows)",
         "_dropped(dataset)",

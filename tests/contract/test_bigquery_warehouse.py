@@ -14,10 +14,12 @@ from infra.gcp.manifest import GRACE
 from infra.gcp.warehouse import BigQueryWarehouse
 from infra.ingest import ingest_file
 from infra.local.warehouse import LocalWarehouse
+from shared.breaker import FAILURES, PAUSE
 from shared.errors import BudgetRefused, Conflict, LeaderboardError, Rejected, RetryLater
 from shared.ports import Allowance, Warehouse
 from shared.tables import EVENTS, Dataset
 from tests.support.bigquery_bench import PLACE, QUICK, Bench
+from tests.support.manual_clock import ManualClock
 from tests.support.warehouse_rows import ALONE, EVERY_STATEMENT, push, table
 
 ENOUGH = 1 << 40
@@ -122,6 +124,7 @@ def test_what_may_pass_is_to_be_tried_later(
             act()
         assert raised.value.details["service"] == "BigQuery"
     bigquery_bench.server.recover()
+    bigquery_bench.now = lambda: datetime.now(UTC) + PAUSE
     assert latest(warehouse) == 1
     assert warehouse.units(Dataset.CONTRIBUTIONS) == ()
 
@@ -413,3 +416,65 @@ def test_an_empty_manifest_is_one_read_and_a_statement_too(bigquery_bench: Bench
     assert len(warehouse.units(Dataset.EVENTS)) == 30
     latest(warehouse)
     assert [len(paths) for paths in reads] == [1, 1]
+
+
+# --- left alone -------------------------------------------------------------------------------
+
+
+def fails(call: Callable[[], object], times: int, error: type[Exception]) -> None:
+    for _ in range(times):
+        with pytest.raises(error):
+            call()
+
+
+def test_a_bigquery_that_fails_five_times_is_left_alone_and_probed_after_five_minutes(
+    bigquery_bench: Bench,
+) -> None:
+    clock = ManualClock()
+    bigquery_bench.now = clock
+    warehouse = bigquery_bench.warehouse(QUICK)
+    server = bigquery_bench.server
+    server.fail(503, "backendError", times=10_000)
+    fails(lambda: latest(warehouse), FAILURES, RetryLater)
+    before = len(server.calls)
+    # Another instance knows of it, and whatever it wants.
+    other = bigquery_bench.warehouse(QUICK)
+    with pytest.raises(RetryLater, match="left alone") as raised:
+        other.estimate("latest_repository_names", {"repo_ids": [1]})
+    assert raised.value.not_before == clock() + PAUSE
+    fails(lambda: latest(warehouse), 1, RetryLater)
+    assert len(server.calls) == before
+    assert warehouse.units(Dataset.EVENTS) == ()
+    clock.advance(PAUSE)
+    fails(lambda: latest(warehouse), 1, RetryLater)
+    assert len(server.calls) > before
+    server.recover()
+    clock.advance(PAUSE)
+    assert latest(warehouse) == 0
+    clock.advance(timedelta(seconds=6))
+    assert latest(other) == 0
+
+
+def test_refusals_are_no_reason_to_leave_bigquery_alone(bigquery_bench: Bench) -> None:
+    """A budget, a spent quota, a missing table, a bad statement, a missing role: it works."""
+    warehouse = bigquery_bench.warehouse(QUICK, unreserved_max_bytes=1 << 20)
+    server = bigquery_bench.server
+    put(warehouse, "a", 1)
+    fails(lambda: latest(warehouse), FAILURES, BudgetRefused)
+    for status, reason, error in (
+        (403, "quotaExceeded", RetryLater),
+        (403, "accessDenied", RetryLater),
+        (403, "billingNotEnabled", Rejected),
+        (404, "notFound", Rejected),
+        (400, "invalidQuery", Rejected),
+    ):
+        server.fail(status, reason, times=FAILURES)
+        fails(lambda: latest(warehouse), FAILURES, error)
+    server.hold("latest_repository_names")
+    allowed = Allowance("long", ENOUGH)
+    for _ in range(FAILURES):
+        with pytest.raises(RetryLater, match="still running"):
+            warehouse.query("latest_repository_names", {"repo_ids": [1]}, allowance=allowed)
+    server.release("latest_repository_names")
+    found = warehouse.query("latest_repository_names", {"repo_ids": [1]}, allowance=allowed)
+    assert found.num_rows == 1

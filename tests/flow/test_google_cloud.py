@@ -118,7 +118,7 @@ def shown(services: Services, names: Sequence[RepositoryName]) -> dict[tuple[str
     return {place: f"{at.generation} {at.receipt.board}" for place, at in found.items() if at}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", [pytest.param("gcp", id="firestore-pubsub")])
 def test_real_hours_as_archive_tables_give_the_boards_of_the_embedded_backend(
     tmp_path: Path, firestore_emulator: str, pubsub_emulator: str, backend: str
@@ -141,14 +141,14 @@ def test_real_hours_as_archive_tables_give_the_boards_of_the_embedded_backend(
         for name in names:
             answer = there.call("POST", "/api/v1/repositories", json={"repository": name.full})
             assert answer.status_code in {200, 201}, answer.text
-        eventually(there.is_quiet, within=120)
+        eventually(there.is_quiet, within=240)
         assert [(job.state, job.error) for job in everything(there.services) if job.repository] == [
             (State.COMPLETED, None)
         ] * len(names)
 
         answer = there.platform.schedule("run_pipeline")
         assert answer.status_code == 204, answer.text
-        eventually(there.is_quiet, within=120)
+        eventually(there.is_quiet, within=240)
         eventually(lambda: shown(there.services, names) == shown(here, names), within=60)
 
         page = there.call("GET", f"/repositories/{names[0].full}")

@@ -1,4 +1,7 @@
-"""The worker process is killed before and after every call of a port; nobody notices at the end.
+"""The worker process is killed around every call of a port; nobody notices at the end.
+
+Before each call, and after each that may have changed something: a kill after a call that only
+reads leaves what one before it leaves.
 
 The calls are those of registering a repository beside another one, scraping it and publishing its
 boards and the global ones, which replaces a generation of these. The flow has three legs, between
@@ -131,6 +134,24 @@ def prepare(place: Path) -> tuple[Path, str]:
     return place / "prepared", key
 
 
+READS = {
+    "documents.get",
+    "documents.query",
+    "tasks.depths",
+    "warehouse.estimate",
+    "warehouse.ledger",
+    "warehouse.query",
+    "warehouse.unit",
+    "warehouse.units",
+    "warehouse.usage",
+}
+"""Calls that leave nothing behind."""
+
+
+def sides(call: str) -> tuple[Side, ...]:
+    return ("before",) if call in READS else ("before", "after")
+
+
 def run(
     servers: SimpleQueue[Workers], start: Start, folder: Path, at: int = 0, side: Side = "before"
 ) -> Ended:
@@ -150,7 +171,7 @@ def test_a_kill_before_or_after_any_port_call_changes_no_receipt_and_leaves_noth
         (leg, at, side)
         for leg in undisturbed.legs
         for at in range(1, len(leg.calls) + 1)
-        for side in ("before", "after")
+        for side in sides(leg.calls[at - 1])
     ]
 
     def wounds(kill: tuple[Leg, int, Side]) -> list[str]:

@@ -50,7 +50,7 @@ class BigQueryServer:
         self._failing: dict[str, list[BigQueryError]] = {}
         self._http = _Http(("127.0.0.1", 0), Handler)
         self._http.bigquery = self
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property

@@ -69,12 +69,18 @@ class BilledWarehouse:
         self._run("forget", allowance)
         return 0
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
-        del dataset
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
+        del dataset, forgotten
         return self.estimate("sweep", {})
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
-        del dataset
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
+        del dataset, forgotten
         self._run("sweep", allowance)
         return 0
 

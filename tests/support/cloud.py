@@ -1,6 +1,7 @@
 """Google Cloud on loopback: each function in a process of its own, behind what the platform does.
 
-A function's process is started by its first call, as the platform does. Calls of any but the
+A function's process is started by its first call, as the platform does (from one that has loaded
+the libraries, ``tests/support/warm_functions.py``). Calls of any but the
 public function need a token for it; its signature is removed before the code sees it. Pub/Sub's
 emulator sends no token, so what it pushes gets here the one that Pub/Sub would have sent.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -42,7 +42,7 @@ class Platform:
     environment: dict[str, str] = field(default_factory=dict)
     _ports: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _starter: subprocess.Popen[bytes] | None = None
 
     def token(self, function: str) -> str:
         """What Scheduler, Tasks or Pub/Sub would carry."""
@@ -75,32 +75,48 @@ class Platform:
         return f"http://127.0.0.1:{self._ports[function]}"
 
     def stop(self) -> None:
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.wait(20)
+        if self._starter is not None:
+            assert self._starter.stdin is not None
+            self._starter.stdin.close()
+            self._starter.wait(60)
+            assert self._starter.stdout is not None
+            self._starter.stdout.close()
 
     def _start(self, function: str) -> int:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
-        command = [
-            sys.executable, "-m", "functions_framework", "--target", function,
-            "--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(port),
-            "--signature-type", _signature(function),
-        ]  # fmt: skip
-        with (self.log / f"{function}.log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=self.log,
-                env={**os.environ, **self.environment, "FUNCTION_TARGET": function,
-                     "PYTHONPATH": str(ROOT), "THREADS": "8", "WORKERS": "1"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self._processes.append(process)
-        eventually(lambda: process.poll() is not None or _listens(port), within=60)
-        assert process.poll() is None, (self.log / f"{function}.log").read_text()[-2000:]
+        if self._starter is None:
+            self._starter = _starter()
+        log = self.log / f"{function}.log"
+        told = {"FUNCTION_TARGET": function, "THREADS": "8", "WORKERS": "1"}
+        asked = {
+            "function": function, "signature": _signature(function), "port": port,
+            "log": str(log), "environment": {**self.environment, **told},
+        }  # fmt: skip
+        assert self._starter.stdin is not None
+        assert self._starter.stdout is not None
+        self._starter.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._starter.stdin.flush()
+        child = int(self._starter.stdout.readline())
+        eventually(lambda: not _lives(child) or _listens(port), within=60)
+        assert _lives(child), log.read_text()[-2000:]
         return port
+
+
+def _starter() -> subprocess.Popen[bytes]:
+    """What starts functions. It ends when its input does, and they with it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.warm_functions"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _lives(child: int) -> bool:
+    """Whether that grandchild runs: one that ended waits to be noticed, and does not."""
+    state = Path(f"/proc/{child}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    return state != "Z"
 
 
 def _signature(function: str) -> str:
@@ -185,7 +201,7 @@ def platform(log: Path) -> Iterator[Platform]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         made = Platform(f"http://127.0.0.1:{server.server_address[1]}", log)
         handler.platform = made  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         stack.callback(thread.join)
         stack.callback(server.server_close)

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from structlog.testing import capture_logs
 
-from shared import costs
+from shared import costs, retention
 from shared.budget import GRACE, Budget
 from shared.budget_books import Charge
 from shared.context import Services
 from shared.limits import TIB
 from shared.metering import MeteredWarehouse
 from shared.ports import Allowance
+from shared.retention import Slice
 from shared.tables import COLUMNS, Dataset
 from tests.support.billed_warehouse import BilledWarehouse
 from tests.support.job_world import World
@@ -227,3 +228,35 @@ def test_a_forecast_beyond_the_limit_ends_there(priced: Priced) -> None:
     assert status.day.hundredths == 9_800
     assert status.forecast is not None
     assert (status.forecast.month, status.forecast.capped) == (50 * DOLLAR, True)
+
+
+# --- retention ------------------------------------------------------------------------------------
+
+
+def test_bills_go_when_they_are_old_and_the_ledger_has_their_day(priced: Priced) -> None:
+    kept = timedelta(days=priced.services.settings.costs_days)
+    priced.run("settled")
+    priced.run("open", settle=False)
+
+    def there() -> set[str]:
+        found = priced.services.documents.get("charges/settled", "charges/open", f"cost_days/{DAY}")
+        return {document.path for document in found if document is not None}
+
+    def apply(round_: str) -> None:
+        for sweep in ("charges", "cost_days"):
+            retention.apply_slice(priced.services, Slice(sweep), round_)
+
+    everything = there()
+    assert len(everything) == 3
+    priced.world.clock.advance(kept - timedelta(days=1))
+    costs.reconcile(priced.services, DAY)
+    apply("1")
+    assert there() == everything
+    priced.world.clock.advance(timedelta(days=2))
+    priced.services.warehouse.remove(Dataset.COSTS, DAY)
+    apply("2")
+    assert there() == everything
+    costs.reconcile(priced.services, DAY)
+    apply("3")
+    assert there() == {"charges/open"}
+    assert priced.services.warehouse.unit(Dataset.COSTS, DAY) is not None

@@ -83,6 +83,8 @@ BEYOND: dict[tuple[str, str], str] = {
     ("recalculate_board", "runs_of_others"): "attaches to a run of its dead predecessor",
     ("sweep_jobs", "statements"): "settles what a dead worker reserved",
     ("report_budget", "runs_of_others"): "reads what all runs were billed (INFORMATION_SCHEMA)",
+    ("api", "blobs"): "people ask it for files that are made for them",
+    ("api", "signs_links"): "and get links to them",
     ("sweep_jobs", "runs_of_others"): "asks BigQuery what the dead worker's run was billed",
 }
 """Grants beyond what the calls of ports show, and why."""
@@ -96,6 +98,10 @@ def wanted_grants(function: str) -> tuple[set[str], set[str]]:
     grants = set()
     if any(port == "documents" for port, _ in calls):
         grants.add("documents")
+    if any(port == "blobs" for port, _ in calls):
+        grants.add("blobs")
+    if ("blobs", "link") in calls:
+        grants.add("signs_links")
     if ("tasks", "add") in calls:
         grants.add("enqueue")
     if verbs:
@@ -144,6 +150,8 @@ BINDINGS = {
     "google_bigquery_dataset_iam_member.function": "local.dataset_roles",
     "google_cloud_tasks_queue_iam_member.function": "local.queue_roles",
     "google_service_account_iam_member.acts_as_tasks": "local.enqueuers",
+    "google_storage_bucket_iam_member.blobs": "local.blobs_roles",
+    "google_service_account_iam_member.itself": "local.own_roles",
     "google_pubsub_topic_iam_member.function": "local.publishers",
     "google_secret_manager_secret_iam_member.function": "local.secret_readers",
     "google_cloud_run_v2_service_iam_member.caller": "local.called_by",

@@ -112,6 +112,16 @@ def test_the_script_gives_the_roles_that_terraform_gives() -> None:
         wanted("project") | wanted("database")
     )
     assert bound("gcloud", "tasks", "queues", "add-iam-policy-binding") == wanted("queues")
+    on_bucket = ("gcloud", "storage", "buckets", "add-iam-policy-binding")
+    assert bound(*on_bucket) == wanted("blobs_bucket")
+    assert all(c[4] == "gs://my-project-leaderboard-blobs" for c in run(*on_bucket, of=made))
+    in_own_name = {
+        (c[4].split("@")[0], role)
+        for c in run("gcloud", "iam", "service-accounts", "add-iam-policy-binding", of=made)
+        for role in [flag.removeprefix("--role=") for flag in c if flag.startswith("--role=")]
+        if f"--member=serviceAccount:{c[4]}" in c
+    }
+    assert in_own_name == wanted("itself")
     invokers = run("gcloud", "run", "services", "add-iam-policy-binding", of=made)
     assert {c[4] for c in invokers} == {
         name.replace("_", "-") for name in TABLE["functions"] if name != "api"

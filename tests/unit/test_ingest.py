@@ -87,10 +87,16 @@ class RecordedWarehouse:
     def usage(self, id_: str) -> Usage | None:
         return None
 
-    def sweeping_bytes(self, dataset: Dataset) -> int:
+    def sweeping_bytes(self, dataset: Dataset, *, forgotten: Collection[int] = ()) -> int:
         return 0
 
-    def sweep(self, dataset: Dataset, *, allowance: Allowance | None = None) -> int:
+    def sweep(
+        self,
+        dataset: Dataset,
+        *,
+        forgotten: Collection[int] = (),
+        allowance: Allowance | None = None,
+    ) -> int:
         return 0
 
     def ledger(self, since: datetime, limit: int) -> tuple[Usage, ...]:
