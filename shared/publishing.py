@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from msgspec.structs import astuple
 
 from shared.board_parts import Parts, Ranks, encode
+from shared.board_summary import Months
 from shared.boards import (
     CLASSES,
     Head,
@@ -47,7 +48,10 @@ _ABANDONED_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A board as counted, before it is published. ``rows`` come from rank_board.sql."""
+    """A board as counted, before it is published. ``rows`` come from rank_board.sql.
+
+    ``months`` is what they count a month, None for boards over several repositories.
+    """
 
     name: str
     rows: pa.Table
@@ -55,6 +59,7 @@ class Draft:
     as_of: str
     rules_version: int
     coverage: Mapping[str, Any]
+    months: Months | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ class Publisher:
         before = [current.edition, *current.kept] if current else []
         compared = fingerprint(before)[:8] if before else "first"
         edition = f"{inputs.generation}-{compared}"
-        parts = encode(draft.rows, edition, self._ranks(current))
+        parts = encode(draft.rows, edition, self._ranks(current), draft.months)
         head = Head(
             board=inputs.board,
             name=draft.name,

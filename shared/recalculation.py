@@ -9,6 +9,7 @@ import structlog
 
 from shared import audit, global_requests, job_steps, jobs, repositories, rule_sets
 from shared.accounts import Classifier
+from shared.board_summary import Months, months_by_window
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
 from shared.context import Caller, Services
@@ -77,7 +78,7 @@ def recalculate_repository(
         services,
         lambda: (count(services, repo_id, rules, anew=anew),),
         lambda counted: drafts_of(
-            services, repository_board(repo_id), repository.name, counted, rules
+            services, repository_board(repo_id), repository.name, counted, rules, by_month=True
         ),
     )
     published = [services.publisher.publish(draft) for draft in drafts]
@@ -193,8 +194,13 @@ def drafts_of(
     standings: tuple[Unit, ...],
     rules: Versioned,
     only: str | None = None,
+    *,
+    by_month: bool = False,
 ) -> list[Draft]:
-    """The drafts of a board over some repositories' standings, a window each (or ``only`` one)."""
+    """The drafts of a board over some repositories' standings, a window each (or ``only`` one).
+
+    ``by_month``, for a single repository: with what they count a month.
+    """
     repo_ids = sorted(int(str(unit.about["repo_id"])) for unit in standings)
     as_of = max(parse_time(str(unit.about["as_of"])) for unit in standings)
     facts = facts_digest(
@@ -205,6 +211,7 @@ def drafts_of(
     )
     classifier = Classifier(rule_sets.class_overrides(services))
     classes = _classes(services, classifier, repo_ids)
+    months = _months(services, standings[0], classes) if by_month else {}
     drafts: list[Draft] = []
     for window in published_windows(as_of):
         if only is not None and window.name != only:
@@ -225,9 +232,34 @@ def drafts_of(
         )
         coverage = together([_coverage(unit, window) for unit in standings])
         drafts.append(
-            Draft(name, rows, inputs, iso(as_of), rules.version, coverage.model_dump(mode="json"))
+            Draft(
+                name,
+                rows,
+                inputs,
+                iso(as_of),
+                rules.version,
+                coverage.model_dump(mode="json"),
+                months.get(window.name),
+            )
         )
     return drafts
+
+
+def _months(services: Services, standings: Unit, classes: str) -> dict[str, Months]:
+    """What a repository's boards count a month, by window.
+
+    Raises RetryLater if a scrape has replaced the contributions that were counted.
+    """
+    repo_id = int(str(standings.about["repo_id"]))
+    windows = published_windows(parse_time(str(standings.about["as_of"])))
+    tallied = services.warehouse.query(
+        "tally_months",
+        {"repo_id": repo_id, "windows": windows_parameter(windows), "classes": classes},
+    )
+    if _unit(services, Dataset.CONTRIBUTIONS, repo_id).digest != standings.about["contributions"]:
+        raise RetryLater(f"The contributions of repository {repo_id} keep changing.")
+    found = months_by_window(tallied)
+    return {window.name: found.get(window.name, {}) for window in windows}
 
 
 def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:

@@ -1,0 +1,139 @@
+"""What a board adds up to: sums a class, and what was counted a month. A small part of its own.
+
+Beside it lie the scores of boards with indexes, a column a class in rank order, so that boards can
+be compared without reading their pages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.boards import ALL_CLASSES, CLASSES, pack, unpack
+from shared.models import Kind
+from shared.tables import COUNT_COLUMNS
+
+SUMMARY = "summary"
+"""The name of the part."""
+
+SCORE_ENTRIES = 200_000
+"""Scores of one document."""
+
+SIZES = frozenset({Kind.LINES_ADDED, Kind.LINES_DELETED})
+"""Kinds that tell how large a contribution was, and are none themselves."""
+
+Months = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Month as YYYY-MM → class → kind → how many."""
+
+
+class ClassSums(msgspec.Struct, frozen=True):
+    """The rows of a class added up. ``score`` in thousandths."""
+
+    rows: int = 0
+    score: int = 0
+    counts: dict[str, int] = {}
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The sums of each class. ``months`` is None for boards over several repositories."""
+
+    classes: dict[str, ClassSums]
+    months: dict[str, dict[str, dict[str, int]]] | None = None
+
+    def sums(self, account_class: str) -> ClassSums:
+        """Of one class, or of all together."""
+        if account_class != ALL_CLASSES:
+            return self.classes.get(account_class, ClassSums())
+        parts = self.classes.values()
+        return ClassSums(
+            sum(part.rows for part in parts),
+            sum(part.score for part in parts),
+            _added(part.counts for part in parts),
+        )
+
+    def months_of(self, account_class: str) -> dict[str, dict[str, int]] | None:
+        """What was counted in each month that has anything, by kind; None where it is not known."""
+        if self.months is None:
+            return None
+        if account_class == ALL_CLASSES:
+            return {month: _added(parts.values()) for month, parts in self.months.items()}
+        return {
+            m: parts[account_class] for m, parts in self.months.items() if account_class in parts
+        }
+
+
+def contributions(counts: Mapping[str, int]) -> int:
+    """How many contributions some counts by kind are: lines are their size, not their number."""
+    return sum(number for kind, number in counts.items() if Kind(kind) not in SIZES)
+
+
+def summary_body(rows: pa.Table, months: Months | None) -> bytes:
+    """The part, from the rows of rank_board.sql."""
+    columns = [*COUNT_COLUMNS.values(), "score"]
+    summed = rows.group_by("class", use_threads=False).aggregate(
+        [(name, "sum") for name in columns] + [("class", "count")]
+    )
+    classes = {
+        row["class"]: ClassSums(
+            row["class_count"],
+            row["score_sum"],
+            {kind.value: row[f"{name}_sum"] for kind, name in COUNT_COLUMNS.items()},
+        )
+        for row in sorted(summed.to_pylist(), key=lambda row: str(row["class"]))
+    }
+    kept = (
+        None
+        if months is None
+        else {m: {c: dict(n) for c, n in p.items()} for m, p in months.items()}
+    )
+    return pack(msgspec.json.encode(Summary(classes, kept)))
+
+
+def read_summary(body: bytes) -> Summary:
+    return msgspec.json.decode(unpack(body), type=Summary)
+
+
+def months_by_window(table: pa.Table) -> dict[str, Months]:
+    """The rows of tally_months.sql, a window each."""
+    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for row in table.to_pylist():
+        year, month = divmod(row["month"], 100)
+        of_window = found.setdefault(row["window_name"], {})
+        of_class = of_window.setdefault(f"{year:04d}-{month:02d}", {}).setdefault(row["class"], {})
+        of_class[row["kind"]] = row["quantity"]
+    return {window: dict(sorted(months.items())) for window, months in found.items()}
+
+
+def score_bodies(rows: pa.Table) -> Iterator[tuple[str, int, bytes]]:
+    """Parts ``score.<class>`` with the scores in rank order: name, number, body.
+
+    A score is in hundredths, as rows show it, and stands as how much less it is than the one
+    before; the first of a document stands negated.
+    """
+    hundredths = pc.divide(pc.add(rows["score"], 5), 10)
+    for account_class in CLASSES:
+        own = hundredths.filter(pc.equal(rows["class"], account_class.value))
+        for number, offset in enumerate(range(0, len(own), SCORE_ENTRIES)):
+            scores = own.slice(offset, SCORE_ENTRIES).to_pylist()
+            steps = [before - after for before, after in zip([0, *scores], scores, strict=False)]
+            yield f"score.{account_class}", number, pack(msgspec.msgpack.encode(steps))
+
+
+def read_scores(bodies: Sequence[bytes]) -> pa.Array:
+    """The scores of a class in rank order, in hundredths."""
+    pieces = [
+        pc.negate(pc.cumulative_sum(pa.array(steps, pa.int64())))
+        for steps in (msgspec.msgpack.decode(unpack(body), type=list[int]) for body in bodies)
+    ]
+    return pa.concat_arrays([pa.array([], pa.int64()), *pieces])
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for some in counts:
+        total.update(some)
+    return {kind.value: total[kind.value] for kind in Kind if kind.value in total}
