@@ -7,7 +7,7 @@ document for each row that is shown, in the order of ranks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -23,7 +23,7 @@ from shared.errors import NotFound
 Change = Literal["entered", "left", "up", "down", "rescored", "same"]
 """``rescored`` kept the rank and has another score."""
 
-CHANGES: tuple[str, ...] = get_args(Change)
+CHANGES: tuple[Change, ...] = get_args(Change)
 CHANGED = tuple(change for change in CHANGES if change != "same")
 
 
@@ -50,7 +50,7 @@ class Diff:
     after: Head
     sums_before: ClassSums
     sums_after: ClassSums
-    counts: Mapping[str, int]
+    counts: dict[Change, int]
     total: int
     rows: tuple[Changed, ...]
 

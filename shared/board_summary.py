@@ -55,10 +55,10 @@ class Summary(msgspec.Struct, frozen=True):
             _added(part.counts for part in parts),
         )
 
-    def months_of(self, account_class: str) -> dict[str, dict[str, int]] | None:
-        """What was counted in each month that has anything, by kind; None where it is not known."""
+    def months_of(self, account_class: str) -> dict[str, dict[str, int]]:
+        """What was counted in each month that has anything, by kind."""
         if self.months is None:
-            return None
+            return {}
         if account_class == ALL_CLASSES:
             return {month: _added(parts.values()) for month, parts in self.months.items()}
         return {
@@ -66,7 +66,7 @@ class Summary(msgspec.Struct, frozen=True):
         }
 
 
-def contributions(counts: Mapping[str, int]) -> int:
+def contributions(counts: Mapping[str, int] | Mapping[Kind, int]) -> int:
     """How many contributions some counts by kind are: lines are their size, not their number."""
     return sum(number for kind, number in counts.items() if Kind(kind) not in SIZES)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +22,8 @@ from shared.board_columns import BoardColumns, read_columns
 from shared.board_reading import BoardReader, Position
 from shared.board_summary import contributions
 from shared.boards import Head, Row
-from shared.models import Kind
+from shared.coverage import Coverage
+from shared.models import Kind, iso
 
 FEWEST, MOST = 2, 5
 WHOLE = 10_000
@@ -43,7 +45,7 @@ RADAR: Mapping[str, tuple[Kind, ...]] = {
 class Side:
     """A repository: totals of the class that was asked for. ``score`` in thousandths.
 
-    ``months`` are counts by kind of the months that have any; None where they are not published.
+    ``months`` are counts by kind of the months that have any.
     """
 
     name: str
@@ -51,7 +53,7 @@ class Side:
     people: int
     score: int
     counts: Mapping[Kind, int]
-    months: Mapping[str, Mapping[Kind, int]] | None
+    months: Mapping[str, Mapping[Kind, int]]
 
     @property
     def head(self) -> Head:
@@ -205,6 +207,24 @@ def months_between(months: Iterable[str]) -> list[str]:
     return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1)]
 
 
+def month_is_covered(coverage: Coverage, month: str) -> bool:
+    """True if all of a month that lies in the board's window was captured.
+
+    Of what a coverage does not list (holes beyond the first fifty) nothing is said to be known.
+    """
+    year, number = int(month[:4]), int(month[5:])
+    following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    begin = max(iso(datetime(year, number, 1, tzinfo=UTC)), coverage.start or "")
+    end = min(iso(following), coverage.end)
+    return (
+        coverage.captured_from is not None
+        and coverage.captured_from <= begin
+        and end <= coverage.captured_until
+        and not coverage.more_holes
+        and not any(hole.start < end and begin < hole.end for hole in coverage.holes)
+    )
+
+
 def first_of_most(values: Sequence[int]) -> int | None:
     """Which is the largest, the first of equals; None if all are 0."""
     most = max(values)
@@ -220,9 +240,7 @@ def _side(name: str, columns: BoardColumns, account_class: str) -> Side:
         sums.rows,
         sums.score,
         {kind: sums.counts.get(kind, 0) for kind in Kind},
-        None
-        if months is None
-        else {m: {Kind(k): n for k, n in counts.items()} for m, counts in months.items()},
+        {m: {Kind(k): n for k, n in counts.items()} for m, counts in months.items()},
     )
 
 

@@ -16,10 +16,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
 from functions.api import (
+    activity,
+    comparison,
     config,
     contributors,
     costs,
     coverage,
+    differences,
     health,
     jobs,
     leaderboard,
@@ -39,6 +42,9 @@ RESOURCES = (
     repositories.resource,
     leaderboard.resource,
     contributors.resource,
+    activity.resource,
+    comparison.resource,
+    differences.resource,
     config.resource,
     costs.resource,
     jobs.resource,
