@@ -240,7 +240,10 @@ def _side(name: str, columns: BoardColumns, account_class: str) -> Side:
         sums.rows,
         sums.score,
         {kind: sums.counts.get(kind, 0) for kind in Kind},
-        {m: {Kind(k): n for k, n in counts.items()} for m, counts in months.items()},
+        {
+            month: {kind: counts[kind] for kind in Kind if kind in counts}
+            for month, counts in months.items()
+        },
     )
 
 

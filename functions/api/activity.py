@@ -79,6 +79,9 @@ class StandingsQuery(Query):
     """Which boards, and where to go on."""
 
     window: WindowName = Field("all", description="Of the repositories' boards")
+    limit: int = Field(
+        MOST_REPOSITORIES, ge=1, le=MOST_REPOSITORIES, description="Boards that are looked at"
+    )
     cursor: str | None = Field(
         None, max_length=200, description="From the link next of the answer before"
     )
@@ -141,7 +144,7 @@ def list_standings(call: Call, login: str, query: StandingsQuery) -> Reply[Stand
     services = call.services
     registered = [r for r in repositories.everyone(services) if r.github_id is not None]
     waiting = [r for r in registered if query.cursor is None or r.key > query.cursor]
-    looked_at = waiting[:MOST_REPOSITORIES]
+    looked_at = waiting[: query.limit]
     known = _known(call, login)
     places: list[RepositoryStanding] = []
     for repository in looked_at:
@@ -161,7 +164,7 @@ def list_standings(call: Call, login: str, query: StandingsQuery) -> Reply[Stand
         window=query.window,
         looked_at=len(looked_at),
         registered=len(registered),
-        most=MOST_REPOSITORIES,
+        limit=query.limit,
     )
     following = looked_at[-1].key if len(waiting) > len(looked_at) else None
     return Reply(StandingsAnswer(data=places, meta=meta, links=with_cursor(following)))

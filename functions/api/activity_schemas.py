@@ -33,7 +33,7 @@ class StandingsMeta(Shape):
     window: str
     looked_at: int
     registered: int
-    most: int
+    limit: int
 
 
 class StandingsAnswer(Envelope[list[RepositoryStanding], StandingsMeta, CursorLinks]):
