@@ -54,10 +54,13 @@ class ActivityFacts:
         first: date,
         last: date,
     ) -> Facts:
-        """Somebody's days from ``first`` to ``last``, both in it. Raises NotFound if none of the
+        """Somebody's days from ``first`` to ``last``, both in it.
 
-        repositories was scraped.
+        Raises NotFound if none of the repositories was scraped, and for somebody anonymous: their
+        days would say who they are.
         """
+        if github_id < 0:
+            raise NotFound("Of somebody anonymous no activity is shown: it would name them.")
         wanted = {unit_name(r.github_id): r for r in repositories if r.github_id is not None}
         held = services.warehouse.units(Dataset.CONTRIBUTIONS)
         units = {unit.name: unit for unit in held if unit.name in wanted}

@@ -15,7 +15,16 @@ import pyarrow.compute as pc
 
 from shared.board_reading import BoardReader
 from shared.board_summary import SCORE_ENTRIES, SUMMARY, Summary, read_scores, read_summary
-from shared.boards import ALL_CLASSES, CLASSES, Head, Places, all_rows, part_path, unpack
+from shared.boards import (
+    ALL_CLASSES,
+    CLASSES,
+    TOMBSTONE,
+    Head,
+    Places,
+    all_rows,
+    part_path,
+    unpack,
+)
 from shared.errors import NotFound
 from shared.models import AccountClass
 
@@ -36,7 +45,7 @@ class BoardColumns:
     """A generation's head and summary, and a row for each of its contributors.
 
     ``people`` has the columns id, class_number, rank (in the class), rank_all, score (hundredths)
-    and place: the rank among the class that was asked for, or among all.
+    and place: the rank among the class that was asked for, or among all. Nobody removed is there.
     """
 
     head: Head
@@ -129,7 +138,7 @@ def _indexed(reader: BoardReader, head: Head) -> pa.Table:
 def _small(reader: BoardReader, head: Head) -> pa.Table:
     """From the only page of each class."""
     bodies = reader.parts(head, [(f"page.{account_class}", 0) for account_class in head.classes])
-    rows = [row for body in bodies for row in all_rows(body)]
+    rows = [row for body in bodies for row in all_rows(body) if row.github_id != TOMBSTONE]
     return pa.table(
         [
             [row.github_id for row in rows],

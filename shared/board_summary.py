@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.boards import ALL_CLASSES, CLASSES, pack, unpack
+from shared.boards import ALL_CLASSES, CLASSES, Row, pack, unpack
 from shared.models import Kind
 from shared.tables import COUNT_COLUMNS
 
@@ -39,7 +39,10 @@ class ClassSums(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The sums of each class. ``months`` is None for boards over several repositories."""
+    """The sums of each class. ``months`` is None where they are not known: on boards over several
+
+    repositories, and where somebody was removed.
+    """
 
     classes: dict[str, ClassSums]
     months: dict[str, dict[str, dict[str, int]]] | None = None
@@ -119,8 +122,7 @@ def score_bodies(rows: pa.Table) -> Iterator[tuple[str, int, bytes]]:
         own = hundredths.filter(pc.equal(rows["class"], account_class.value))
         for number, offset in enumerate(range(0, len(own), SCORE_ENTRIES)):
             scores = own.slice(offset, SCORE_ENTRIES).to_pylist()
-            steps = [before - after for before, after in zip([0, *scores], scores, strict=False)]
-            yield f"score.{account_class}", number, pack(msgspec.msgpack.encode(steps))
+            yield f"score.{account_class}", number, _packed(scores)
 
 
 def read_scores(bodies: Sequence[bytes]) -> pa.Array:
@@ -130,6 +132,46 @@ def read_scores(bodies: Sequence[bytes]) -> pa.Array:
         for steps in (msgspec.msgpack.decode(unpack(body), type=list[int]) for body in bodies)
     ]
     return pa.concat_arrays([pa.array([], pa.int64()), *pieces])
+
+
+def less(parts: Mapping[str, bytes], removed: Sequence[Row]) -> dict[str, bytes]:
+    """The summary and the scores without some people, who were on the board with these rows.
+
+    ``parts`` by name within the edition (``score.human.0``); others than these are left out. A
+    removed score becomes 0, and the sums are less by what the rows show. In which months they
+    contributed no row says, so where somebody is removed the months go as well.
+    """
+    made: dict[str, bytes] = {}
+    for part, body in parts.items():
+        if part.startswith(f"{SUMMARY}."):
+            made[part] = _summary_less(body, removed)
+        elif part.startswith("score."):
+            _, account_class, number = part.split(".")
+            first = int(number) * SCORE_ENTRIES + 1
+            scores = read_scores([body]).to_pylist()
+            for row in removed:
+                if row.account_class == account_class and 0 <= row.rank - first < len(scores):
+                    scores[row.rank - first] = 0
+            made[part] = _packed(scores)
+    return made
+
+
+def _summary_less(body: bytes, removed: Sequence[Row]) -> bytes:
+    summary = read_summary(body)
+    classes = {}
+    for name, sums in summary.classes.items():
+        gone = [row for row in removed if row.account_class == name]
+        classes[name] = ClassSums(
+            sums.rows - len(gone),
+            sums.score - sum(round(row.score * 100) * 10 for row in gone),
+            {kind: n - sum(row.counts[kind] for row in gone) for kind, n in sums.counts.items()},
+        )
+    return pack(msgspec.json.encode(Summary(classes, None if removed else summary.months)))
+
+
+def _packed(scores: Sequence[int]) -> bytes:
+    steps = [before - after for before, after in zip([0, *scores], scores, strict=False)]
+    return pack(msgspec.msgpack.encode(steps))
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -38,6 +38,13 @@ SORTS = ("rank", "score", "username", *(kind.value for kind in Kind))
 """What a board can be sorted by. ``rank`` and ``score`` need no order document."""
 
 
+TOMBSTONE = -1
+"""The id in the row of somebody who was removed. Anonymous people have ids below it."""
+
+TOMBSTONE_LOGIN = "[removed]"
+"""Nobody's login on GitHub."""
+
+
 def repository_board(repo_id: int) -> str:
     """The id of a repository's board."""
     return f"repository-{repo_id}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from functions.api.app import create_app
+from shared.activity_facts import ActivityFacts
 from shared.auth import Role
+from shared.errors import NotFound
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
 from tests.support.lines import BEN, ENGINE, WHEELS, day, push
@@ -81,6 +83,11 @@ def test_nobody_of_that_name_is_said_so(api: ApiClient) -> None:
         answer = api.get(f"/api/v1/contributors/nobody-here/{rest}")
         assert answer.status_code == 404
         assert "nobody-here" in answer.get_json()["message"]
+
+
+def test_of_somebody_anonymous_no_day_is_told(team: World) -> None:
+    with pytest.raises(NotFound, match="anonymous"):
+        ActivityFacts().read(team.services, -5, (), date(2025, 3, 1), date(2025, 3, 2))
 
 
 def test_on_google_cloud_activity_needs_a_key_and_places_do_not(team: World) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from infra.local.documents import SqliteDocuments
 from shared.board_columns import read_columns
 from shared.board_reading import BoardReader, Selection
-from shared.board_summary import months_by_window
+from shared.board_summary import less, months_by_window, read_scores, read_summary
 from shared.boards import PAGE_ROWS
 from shared.compare import (
     RADAR,
@@ -302,3 +302,34 @@ def test_a_generation_from_before_there_were_summaries_says_so(tmp_path: Path) -
     with pytest.raises(NotFound, match="before boards had a summary"):
         read_columns(reader, "engine", "all", "human")
     shelf.store.close()
+
+
+# --- without somebody -------------------------------------------------------------------------
+
+
+def test_of_somebody_removed_no_score_sum_or_month_is_left(shelf: Shelf) -> None:
+    reader = shelf.reader()
+    rows = reader.read("large-2", "all", Selection("all", limit=2000)).rows
+    gone = [rows[0], rows[700], rows[-1]]
+    head = reader.head("large-2", "all")
+    names = ["summary.0", *(f"score.{c}.0" for c in head.classes)]
+    bodies = reader.parts(head, [(n.rsplit(".", 1)[0], 0) for n in names])
+    found = less(dict(zip([*names, "id.0"], [*bodies, b""], strict=True)), gone)
+    assert list(found) == names
+    left = [row for row in rows if row not in gone]
+    summary = read_summary(found["summary.0"])
+    sums = summary.sums("all")
+    assert (sums.rows, summary.months) == (len(left), None)
+    assert abs(sums.score - sum(round(row.score * 1000) for row in left)) <= 10 * len(rows)
+    assert sums.counts == {k.value: sum(row.counts[k.value] for row in left) for k in Kind}
+    for account_class in head.classes:
+        expected = {r.rank: round(r.score * 100) for r in rows if r.account_class == account_class}
+        expected |= {r.rank: 0 for r in gone if r.account_class == account_class}
+        scores = read_scores([found[f"score.{account_class}.0"]]).to_pylist()
+        assert dict(enumerate(scores, 1)) == expected
+
+
+def test_where_nobody_was_removed_sums_and_months_stay(shelf: Shelf) -> None:
+    reader = shelf.reader()
+    (body,) = reader.parts(reader.head("engine", "all"), [("summary", 0)])
+    assert read_summary(less({"summary.0": body}, [])["summary.0"]) == read_summary(body)
