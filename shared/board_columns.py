@@ -116,7 +116,9 @@ def _indexed(reader: BoardReader, head: Head) -> pa.Table:
         places = msgspec.msgpack.decode(unpack(body), type=Places)
         columns = [
             pa.array(places.keys, pa.int64()),
-            pa.array(list(places.class_numbers), pa.uint8()),
+            pa.Array.from_buffers(
+                pa.uint8(), len(places.keys), [None, pa.py_buffer(places.class_numbers)]
+            ),
             pa.array(places.ranks, pa.int64()),
             pa.array(places.ranks_all, pa.int64()),
         ]

@@ -179,7 +179,8 @@ def cross_ranked(sides: Sequence[pa.Table], weights: Sequence[int]) -> pa.Table:
         .rename_columns({"sides_sum": "sides", "weighted_sum": "weighted"})
         .sort_by([("weighted", "descending"), ("id", "ascending")])
     )
-    return summed.append_column("rank", pa.array(range(1, summed.num_rows + 1), pa.int64()))
+    ones = pa.repeat(pa.scalar(1, pa.int64()), summed.num_rows)
+    return summed.append_column("rank", pc.cumulative_sum(ones))
 
 
 def shares(scores: pa.ChunkedArray) -> pa.ChunkedArray:
