@@ -211,8 +211,8 @@ def drafts_of(
     )
     classifier = Classifier(rule_sets.class_overrides(services))
     classes = _classes(services, classifier, repo_ids)
-    months = _months(services, standings[0], classes) if by_month else {}
     drafts: list[Draft] = []
+    months = _months(services, standings[0], classes) if by_month else {}
     for window in published_windows(as_of):
         if only is not None and window.name != only:
             continue
@@ -239,10 +239,26 @@ def drafts_of(
                 iso(as_of),
                 rules.version,
                 coverage.model_dump(mode="json"),
-                months.get(window.name),
+                months=months.get(window.name),
             )
         )
     return drafts
+
+
+def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
+    """Everybody who is not human, as rank_board.sql takes it."""
+    table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
+    others = classifier.others_among(table)
+    return json.dumps(
+        [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
+    )
+
+
+def _coverage(unit: Unit, window: Window) -> Coverage:
+    stored = unit.about["coverage"]
+    if not isinstance(stored, dict):
+        raise TypeError(f"{unit.name} has no coverage")
+    return Coverage.model_validate(stored[window.name])
 
 
 def _months(services: Services, standings: Unit, classes: str) -> dict[str, Months]:
@@ -260,22 +276,6 @@ def _months(services: Services, standings: Unit, classes: str) -> dict[str, Mont
         raise RetryLater(f"The contributions of repository {repo_id} keep changing.")
     found = months_by_window(tallied)
     return {window.name: found.get(window.name, {}) for window in windows}
-
-
-def _classes(services: Services, classifier: Classifier, repo_ids: list[int]) -> str:
-    """Everybody who is not human, as rank_board.sql takes it."""
-    table = services.warehouse.query("list_accounts", {"repo_ids": repo_ids})
-    others = classifier.others_among(table)
-    return json.dumps(
-        [{"id": id_, "class": found.account_class.value} for id_, found in sorted(others.items())]
-    )
-
-
-def _coverage(unit: Unit, window: Window) -> Coverage:
-    stored = unit.about["coverage"]
-    if not isinstance(stored, dict):
-        raise TypeError(f"{unit.name} has no coverage")
-    return Coverage.model_validate(stored[window.name])
 
 
 # --- the global board -------------------------------------------------------------------------
