@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.board_summary import SUMMARY, Months, score_bodies, summary_body
 from shared.board_texts import canonical_lines, row_lines, text, text_of
 from shared.boards import (
     ALL_CLASSES,
@@ -92,8 +93,8 @@ class Parts:
         return {path: hashlib.sha256(body).hexdigest() for path, body in self.bodies.items()}
 
 
-def encode(rows: pa.Table, edition: str, before: Ranks) -> Parts:
-    """All documents of an edition from its ranked rows."""
+def encode(rows: pa.Table, edition: str, before: Ranks, months: Months | None = None) -> Parts:
+    """All documents of an edition from its ranked rows, and what was counted a month."""
     rows = _with_ranks_before(_with_logins(rows.combine_chunks()), before)
     classes = {
         account_class: ClassPart(rows=stop - start, pages=-(-(stop - start) // PAGE_ROWS))
@@ -103,6 +104,7 @@ def encode(rows: pa.Table, edition: str, before: Ranks) -> Parts:
     first_logins: list[str] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         bodies, board_digest = _pages(rows, edition, pool)
+        bodies[part_path(edition, SUMMARY, 0)] = summary_body(rows, months)
         if any(part.pages > 1 for part in classes.values()):
             lower = pc.utf8_lower(_column(rows, "login"))
             rows = rows.append_column("lower", lower).append_column(
@@ -110,6 +112,7 @@ def encode(rows: pa.Table, edition: str, before: Ranks) -> Parts:
             )
             index, first_ids, first_logins = _indexes(rows, edition)
             bodies |= index | _orders(rows, edition, pool)
+            bodies |= {part_path(edition, part, n): b for part, n, b in score_bodies(rows)}
     counts = {kind: pc.sum(rows[name]).as_py() or 0 for kind, name in COUNT_COLUMNS.items()}
     first = tuple(first_ids), tuple(first_logins)
     return Parts(bodies, classes, rows.num_rows, counts, *first, board_digest)

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -46,6 +46,8 @@ from shared.models import AccountClass, Kind
 from shared.ports import Document
 
 _SELECTABLE = (*(account_class.value for account_class in CLASSES), ALL_CLASSES)
+
+T = TypeVar("T")
 
 Position = tuple[str, int]
 """Class and rank: where a row stands in the pages."""
@@ -141,28 +143,41 @@ class BoardReader:
                 f"class {selection.account_class!r} is not one of {', '.join(_SELECTABLE)}",
                 details={"field": "class", "allowed": list(_SELECTABLE)},
             )
+        return self.of_head(board, window, generation, lambda head: self._slice(head, selection))
+
+    def person(self, board: str, window: str, *, login: str = "", github_id: int = 0) -> Slice:
+        """One contributor's row by login or id; a Slice without rows if there is none."""
+
+        def find(head: Head) -> Slice:
+            position = self._find(head, login.lower(), github_id)
+            rows = self.rows(head, [position]) if position else ()
+            return Slice(head, tuple(rows), len(rows))
+
+        return self.of_head(board, window, None, find)
+
+    def of_head(
+        self, board: str, window: str, generation: str | None, make: Callable[[Head], T]
+    ) -> T:
+        """What is made of a generation's head and parts, of one and the same generation.
+
+        Raises NotFound, RetryLater if the board changes all the time.
+        """
         for _ in range(3):
             head = self.head(board, window, generation)
             try:
-                return self._slice(head, selection)
+                return make(head)
             except _Gone:
                 # The generation was retired between pointer and part: look at the pointer again.
                 with self._lock:
                     self._heads.pop(pointer_path(board, window), None)
         raise RetryLater("The board is changing quickly. Try again.")
 
-    def person(self, board: str, window: str, *, login: str = "", github_id: int = 0) -> Slice:
-        """One contributor's row by login or id; a Slice without rows if there is none."""
-        for _ in range(3):
-            head = self.head(board, window)
-            try:
-                position = self._find(head, login.lower(), github_id)
-                rows = self._rows(head, [position]) if position else ()
-                return Slice(head, tuple(rows), len(rows))
-            except _Gone:
-                with self._lock:
-                    self._heads.pop(pointer_path(board, window), None)
-        raise RetryLater("The board is changing quickly. Try again.")
+    def parts(self, head: Head, names: Sequence[tuple[str, int]]) -> list[bytes]:
+        """The bodies of some parts of a generation, by name and number, in one round trip.
+
+        Raises RetryLater if they were retired; within ``of_head`` that is looked after.
+        """
+        return self._fetch([part_path(head.edition, part, number) for part, number in names])
 
     # --- how --------------------------------------------------------------------------------
 
@@ -172,7 +187,7 @@ class BoardReader:
         if wanted.search:
             positions = self._search(head, wanted)
             chosen = positions[wanted.offset : wanted.offset + wanted.limit]
-            return Slice(head, self._rows(head, chosen), len(positions))
+            return Slice(head, self.rows(head, chosen), len(positions))
         total = head.rows_of(wanted.account_class)
         if not total:
             return Slice(head, (), 0)
@@ -184,7 +199,7 @@ class BoardReader:
         chosen = self._ordered(head, wanted, max(start, 0), stop)
         if _is_reversed(wanted):
             chosen.reverse()
-        return Slice(head, self._rows(head, chosen), total)
+        return Slice(head, self.rows(head, chosen), total)
 
     def _slice_small(self, head: Head, wanted: Selection) -> Slice:
         """Boards of one page a class have no orders: sort and search the rows themselves."""
@@ -265,8 +280,11 @@ class BoardReader:
             return None
         return CLASSES[index.class_numbers[at]].value, index.ranks[at]
 
-    def _rows(self, head: Head, positions: Sequence[Position]) -> tuple[Row, ...]:
-        """The rows at the positions, reading each page document once and all in one round trip."""
+    def rows(self, head: Head, positions: Sequence[Position]) -> tuple[Row, ...]:
+        """The rows at the positions, reading each page document once and all in one round trip.
+
+        Raises as ``parts``.
+        """
         by_page: dict[tuple[str, int], list[int]] = {}
         for account_class, rank in positions:
             number, at = divmod(rank - 1, PAGE_ROWS)
@@ -317,8 +335,11 @@ class BoardReader:
         return Head.model_validate_json(document.body)
 
 
-class _Gone(Exception):
+class _Gone(RetryLater):
     """A part was retired while it was wanted."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("The board has just changed. Try again.", details={"part": path})
 
 
 def _is_reversed(wanted: Selection) -> bool:

@@ -60,7 +60,10 @@ def generation_path(board: str, window: str, edition: str) -> str:
 
 
 def part_path(edition: str, part: str, number: int) -> str:
-    """``part`` is page.<class>, id, login or order.<class>.<sort>; ``number`` counts from 0."""
+    """``part`` is page.<class>, id, login, order.<class>.<sort>, score.<class> or summary.
+
+    ``number`` counts from 0.
+    """
     return f"board_parts/{edition}.{part}.{number}"
 
 

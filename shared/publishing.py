@@ -19,6 +19,7 @@ from msgspec.structs import astuple
 
 from shared import people
 from shared.board_parts import Parts, Ranks, encode
+from shared.board_summary import Months
 from shared.boards import (
     CLASSES,
     TOMBSTONE,
@@ -54,6 +55,7 @@ class Draft:
     """A board as counted, before it is published. ``rows`` come from rank_board.sql.
 
     ``sources`` are the days of its repositories for which GitHub counts (``shared/recounts.py``).
+    ``months`` is what they count a month, None for boards over several repositories.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Draft:
     sources: Sources = field(default_factory=dict)
     people_changes: int = 0
     """How often who is who had changed (``shared.people``) when the rows were made."""
+    months: Months | None = None
 
 
 class PeopleChanged(Conflict):
@@ -212,7 +215,7 @@ class Publisher:
         before = [current.edition, *current.kept] if current else []
         compared = fingerprint(before)[:8] if before else "first"
         edition = f"{inputs.generation}-{compared}"
-        parts = encode(draft.rows, edition, self._ranks(current))
+        parts = encode(draft.rows, edition, self._ranks(current), draft.months)
         head = Head(
             board=inputs.board,
             name=draft.name,

@@ -19,6 +19,7 @@ from shared import (
     rule_sets,
 )
 from shared.accounts import Classifier
+from shared.board_summary import Months, months_by_window
 from shared.boards import GLOBAL, repository_board
 from shared.canonical import fingerprint
 from shared.context import Caller, Services
@@ -90,7 +91,7 @@ def recalculate_repository(
         services,
         lambda: (count(services, repo_id, rules, anew=anew),),
         lambda counted: drafts_of(
-            services, repository_board(repo_id), repository.name, counted, rules
+            services, repository_board(repo_id), repository.name, counted, rules, by_month=True
         ),
     )
     published = [services.publisher.publish(draft) for draft in drafts]
@@ -211,8 +212,13 @@ def drafts_of(
     standings: tuple[Unit, ...],
     rules: Versioned,
     only: str | None = None,
+    *,
+    by_month: bool = False,
 ) -> list[Draft]:
-    """The drafts of a board over some repositories' standings, a window each (or ``only`` one)."""
+    """The drafts of a board over some repositories' standings, a window each (or ``only`` one).
+
+    ``by_month``, for a single repository: with what they count a month.
+    """
     repo_ids = sorted(int(str(unit.about["repo_id"])) for unit in standings)
     as_of = max(parse_time(str(unit.about["as_of"])) for unit in standings)
     facts = facts_digest(
@@ -230,6 +236,7 @@ def drafts_of(
         for unit in standings
     }
     drafts: list[Draft] = []
+    months = _months(services, standings[0], classes) if by_month else {}
     for window in published_windows(as_of):
         if only is not None and window.name != only:
             continue
@@ -261,6 +268,7 @@ def drafts_of(
                 coverage.model_dump(mode="json"),
                 sources=sources,
                 people_changes=known.changes,
+                months=months.get(window.name),
             )
         )
     return drafts
@@ -279,6 +287,23 @@ def _coverage(unit: Unit, window: Window) -> Coverage:
     if not isinstance(stored, dict):
         raise TypeError(f"{unit.name} has no coverage")
     return Coverage.model_validate(stored[window.name])
+
+
+def _months(services: Services, standings: Unit, classes: str) -> dict[str, Months]:
+    """What a repository's boards count a month, by window.
+
+    Raises RetryLater if a scrape has replaced the contributions that were counted.
+    """
+    repo_id = int(str(standings.about["repo_id"]))
+    windows = published_windows(parse_time(str(standings.about["as_of"])))
+    tallied = services.warehouse.query(
+        "tally_months",
+        {"repo_id": repo_id, "windows": windows_parameter(windows), "classes": classes},
+    )
+    if _unit(services, Dataset.CONTRIBUTIONS, repo_id).digest != standings.about["contributions"]:
+        raise RetryLater(f"The contributions of repository {repo_id} keep changing.")
+    found = months_by_window(tallied)
+    return {window.name: found.get(window.name, {}) for window in windows}
 
 
 # --- the global board -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from shared.board_summary import less
 from shared.boards import (
     ALL_CLASSES,
     CLASSES,
@@ -70,6 +71,7 @@ def redacted(
     gone: Counter[str] = Counter()
     logins: dict[_Place, str] = {}
     removed: set[_Place] = set()
+    removed_rows: list[Row] = []
     for part in [part for part in made.old if part.startswith("page.")]:
         lines = unpack(made.old[part]).split(b"\n")
         for number, line in enumerate(lines):
@@ -83,11 +85,14 @@ def redacted(
             if shown is None:
                 gone.update(row.counts)
                 removed.add(place)
+                removed_rows.append(row)
             else:
                 logins[place] = shown.login.lower()
             lines[number] = msgspec.json.encode(_instead_of(row, shown))
         made.put_part(part, b"\n".join(lines))
     first_ids, first_logins = _indexes(made, instead, logins, removed)
+    sums = {part: b for part, b in made.old.items() if part.startswith(("summary.", "score."))}
+    made.take(less(sums, removed_rows))
     return head.model_copy(
         update={
             "edition": edition,
@@ -127,6 +132,12 @@ class _Made:
     def put_part(self, part: str, raw: bytes) -> None:
         name, number = part.rsplit(".", 1)
         self.bodies[part_path(self._edition, name, int(number))] = pack(raw)
+
+    def take(self, packed: Mapping[str, bytes]) -> None:
+        """Parts that are packed already, by their names within the edition."""
+        for part, body in packed.items():
+            name, number = part.rsplit(".", 1)
+            self.bodies[part_path(self._edition, name, int(number))] = body
 
     def all_of(self, name: str, type_: type[Any]) -> Iterator[Any]:
         """The documents of an index or order, in their order."""

@@ -16,10 +16,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
 from functions.api import (
+    activity,
+    comparison,
     config,
     contributors,
     costs,
     coverage,
+    differences,
     enrichment,
     health,
     jobs,
@@ -43,6 +46,9 @@ RESOURCES = (
     people.resource,
     contributors.resource,
     enrichment.resource,
+    activity.resource,
+    comparison.resource,
+    differences.resource,
     config.resource,
     costs.resource,
     jobs.resource,

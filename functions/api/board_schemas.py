@@ -6,7 +6,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from functions.api.schemas import Envelope, PageLinks, Percent, Score, Shape, Time, two_places
+from functions.api.schemas import (
+    Envelope,
+    PageLinks,
+    Percent,
+    Score,
+    Shape,
+    Time,
+    points,
+    two_places,
+)
+from shared.board_summary import ClassSums
 from shared.boards import ALL_CLASSES, Head, Row, Standing
 from shared.boards import Movement as StoredMovement
 from shared.coverage import Coverage
@@ -77,6 +87,24 @@ class BoardMeta(Shape):
 
 class BoardAnswer(Envelope[list[BoardRow], BoardMeta, PageLinks]):
     """A page of a board."""
+
+
+class ClassSumsShown(Shape):
+    """The rows of a class added up, or how two such sums differ."""
+
+    contributors: int
+    score: Score
+    counts: dict[Kind, int]
+
+
+def sums_shown(sums: ClassSums, less: ClassSums | None = None) -> ClassSumsShown:
+    """Sums as they are shown, or how much more they are than others."""
+    less = less or ClassSums()
+    return ClassSumsShown(
+        contributors=sums.rows - less.rows,
+        score=points(sums.score - less.score),
+        counts={kind: sums.counts.get(kind, 0) - less.counts.get(kind, 0) for kind in Kind},
+    )
 
 
 def board_row(row: Row, account_class: str) -> BoardRow:

@@ -48,7 +48,7 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
     The boards of at most 100 repositories are looked at, in the order of their names; meta says
     how many there are.
     """
-    _check(login)
+    check_login(login)
     services = call.services
     standings = [_standing(services, window, login) for window in WINDOW_DAYS]
     known = next((row for _, row in standings if row is not None), None)
@@ -57,7 +57,7 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
     places: list[tuple[RepositoryStanding, Row]] = []
     for repository in looked_at:
         board = Board(repository_board(repository.github_id or 0), repository.name, repository)
-        found = _find(services, board, query.window, login, known)
+        found = find_standing(services, board, query.window, login, known)
         if found is not None and found.rows:
             row = found.rows[0]
             standing = RepositoryStanding(
@@ -68,9 +68,9 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
             places.append((standing, row))
     known = known or next((row for _, row in places), None)
     if known is None:
-        raise _nobody(login, GLOBAL)
+        raise nobody(login, GLOBAL)
     data = Contributor(
-        identity=_identity(services, known),
+        identity=identity_of(services, known),
         profile=profile(enrichment.get(services, known.github_id)),
         standings=[standing for standing, _ in standings if standing is not None],
         repositories=[standing for standing, _ in places],
@@ -97,7 +97,7 @@ def explain_contributor(call: Call, login: str, query: ExplainQuery) -> Reply[Ex
     what was left out and by which rule: for one repository or all together, in a published window
     or any range. The rules are those that the board was made with.
     """
-    _check(login)
+    check_login(login)
     services = call.services
     call.allow_warehouse()
     board = board_named(call, query.repository, "repository")
@@ -109,7 +109,7 @@ def explain_contributor(call: Call, login: str, query: ExplainQuery) -> Reply[Ex
     # Who scores nothing in this window may still have something left out in it.
     everything = services.boards.person(board.id, "all", login=login) if not piece.rows else piece
     if not everything.rows:
-        raise _nobody(login, board.name)
+        raise nobody(login, board.name)
     head, row = piece.head, everything.rows[0]
     found = explain(
         services,
@@ -119,7 +119,7 @@ def explain_contributor(call: Call, login: str, query: ExplainQuery) -> Reply[Ex
         rule_sets.version(services, head.rules).rules,
         events_per_kind=query.events,
     )
-    shown = explained(_identity(services, row), _on_board(piece), found)
+    shown = explained(identity_of(services, row), _on_board(piece), found)
     meta = ExplainMeta(
         board=board.name,
         window=head.window,
@@ -134,7 +134,8 @@ def explain_contributor(call: Call, login: str, query: ExplainQuery) -> Reply[Ex
     return Reply(ExplainAnswer(data=shown, meta=meta, links=here()))
 
 
-def _check(login: str) -> None:
+def check_login(login: str) -> None:
+    """Raises Rejected for what no login can be."""
     if len(login) > _LONGEST_LOGIN:
         raise Rejected(
             f"A login has at most {_LONGEST_LOGIN} characters. Check the spelling.",
@@ -146,7 +147,7 @@ def _standing(
     services: Services, window: str, login: str
 ) -> tuple[WindowStanding | None, Row | None]:
     """The place on a global board; neither where there is no such board yet."""
-    found = _find(services, GLOBAL_BOARD, window, login, None)
+    found = find_standing(services, GLOBAL_BOARD, window, login, None)
     if found is None:
         return None, None
     row = found.rows[0] if found.rows else None
@@ -159,7 +160,7 @@ def _standing(
     return standing, row
 
 
-def _find(
+def find_standing(
     services: Services, board: Board, window: str, login: str, known: Row | None
 ) -> Slice | None:
     """Somebody's row, by id where it is known: names on older boards may be others."""
@@ -171,7 +172,8 @@ def _find(
         return None
 
 
-def _identity(services: Services, row: Row) -> Identity:
+def identity_of(services: Services, row: Row) -> Identity:
+    """Who somebody is, by a row of any board."""
     classifier = Classifier(rule_sets.class_overrides(services))
     account_class = AccountClass(row.account_class)
     return Identity(
@@ -198,7 +200,8 @@ def _on_board(piece: Slice) -> OnBoard | None:
     )
 
 
-def _nobody(login: str, board: str) -> NotFound:
+def nobody(login: str, board: str) -> NotFound:
+    """What to raise where a board has nobody of that name."""
     return NotFound(
         f"Nobody called {login!r} is on the board {board}. Logins change: search=part of the name "
         "on a leaderboard finds similar ones.",

@@ -221,7 +221,7 @@ def _query(operation: Operation, references: _References, components: Json) -> l
         choices = [choice for choice in rest.pop("anyOf", []) if choice != {"type": "null"}]
         if rest.get("default", ...) is None:
             del rest["default"]
-        parameter = {"name": name, "in": "query", "required": False}
+        parameter = {"name": name, "in": "query", "required": name in model.get("required", ())}
         if "description" in schema:
             parameter["description"] = schema["description"]
         parameters.append({**parameter, "schema": {**rest, **(choices[0] if choices else {})}})

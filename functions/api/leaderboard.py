@@ -49,7 +49,7 @@ def _page(call: Call, board: Board, query: BoardQuery) -> Reply[BoardAnswer]:
     piece = _read(call, board, query)
     head = piece.head
     # Pages of a range cannot be pinned: its generation changes with the facts and is not kept.
-    pinned = head.generation if query.range() is None else None
+    pinned = {"generation": head.generation} if query.range() is None else {}
     meta = board_meta(head, board.name, piece.total, query.page, query.page_size)
     links = with_pages(query.page, meta.total_pages, pinned)
     rows = [board_row(row, query.account_class) for row in piece.rows]

@@ -29,10 +29,10 @@ def with_cursor(cursor: str | None) -> CursorLinks:
     )
 
 
-def with_pages(page: int, total_pages: int, generation: str | None) -> PageLinks:
-    """A list in pages. Others than this one are pinned to the ``generation``, if it has one."""
+def with_pages(page: int, total_pages: int, pins: Mapping[str, str]) -> PageLinks:
+    """A list in pages. Others than this one are pinned by ``pins``, to what they are pages of."""
     asked = request.args.to_dict()
-    pinned = asked if generation is None else {**asked, "generation": generation}
+    pinned = {**asked, **pins}
     last = max(min(total_pages, LAST_PAGE), 1)
 
     def at(number: int) -> str:

@@ -20,7 +20,9 @@ from shared.models import WINDOW_DAYS, Window, parse_time
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def _one_of(allowed: Sequence[str]) -> tuple[AfterValidator, WithJsonSchema]:
+def one_of(allowed: Sequence[str]) -> tuple[AfterValidator, WithJsonSchema]:
+    """One of some words; the refusal lists them."""
+
     def check(value: str) -> str:
         if value not in allowed:
             raise PydanticCustomError(
@@ -50,13 +52,13 @@ def _moment(value: Any) -> datetime:
 
 _MOMENT = WithJsonSchema({"type": "string", "examples": ["2025-03-20", "2025-03-20T12:00:00Z"]})
 
-ClassName = Annotated[str, *_one_of((*(c.value for c in CLASSES), ALL_CLASSES))]
-WindowName = Annotated[str, *_one_of(tuple(WINDOW_DAYS))]
-Sort = Annotated[str, *_one_of(SORTS)]
-Order = Annotated[str, *_one_of(("asc", "desc"))]
-JobState = Annotated[str, *_one_of([state.value for state in State])]
-JobTypeName = Annotated[str, *_one_of([type_.value for type_ in JobType])]
-Status = Annotated[str, *_one_of([status.value for status in RepositoryStatus])]
+ClassName = Annotated[str, *one_of((*(c.value for c in CLASSES), ALL_CLASSES))]
+WindowName = Annotated[str, *one_of(tuple(WINDOW_DAYS))]
+Sort = Annotated[str, *one_of(SORTS)]
+Order = Annotated[str, *one_of(("asc", "desc"))]
+JobState = Annotated[str, *one_of([state.value for state in State])]
+JobTypeName = Annotated[str, *one_of([type_.value for type_ in JobType])]
+Status = Annotated[str, *one_of([status.value for status in RepositoryStatus])]
 Moment = Annotated[datetime, BeforeValidator(_moment), _MOMENT]
 Generation = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$", examples=["9f86d081884c7d659a2feaa0"])]
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from functions.api.access import KEY_HEADER, READ, admitted, anonymous
 from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
+from shared.activity_facts import ActivityFacts
 from shared.context import Caller, Services
 from shared.custom_range import RangeBoards
 from shared.errors import BudgetRefused, Forbidden, LeaderboardError, RetryLater, Unauthenticated
@@ -60,6 +61,7 @@ class Call:
     caller: Caller
     ranges: RangeBoards
     known: KnownRepositories
+    activities: ActivityFacts
     key: str | None = field(repr=False, default=None)
 
     def allow_warehouse(self) -> None:
@@ -103,6 +105,7 @@ class Surroundings:
     services: Callable[[], Services]
     ranges: RangeBoards = field(default_factory=RangeBoards)
     known: KnownRepositories = field(default_factory=KnownRepositories)
+    activities: ActivityFacts = field(default_factory=ActivityFacts)
 
 
 def surroundings() -> Surroundings:
@@ -195,7 +198,8 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
         arguments["query"] = query
     if operation.body is not None:
         arguments["body"] = body_of(operation.body, request)
-    reply = view(Call(services, caller, kept.ranges, kept.known, key), **arguments)
+    call = Call(services, caller, kept.ranges, kept.known, kept.activities, key)
+    reply = view(call, **arguments)
     return _respond(reply, operation)
 
 

@@ -87,3 +87,8 @@ def points(thousandths: int) -> Decimal:
 def two_places(value: float) -> Decimal:
     """A number that was stored with two places, with two places."""
     return Decimal(f"{value:.2f}")
+
+
+def hundredths(value: int) -> Decimal:
+    """Hundredths as a number with two places."""
+    return Decimal(value).scaleb(-2).quantize(Decimal("0.01"))

@@ -160,6 +160,13 @@ OTHER_STATEMENTS: Mapping[str, tuple[Dataset, Parameters]] = {
     "most_active_repositories": (Dataset.EVENTS, {"top": 7}),
     "tally_board": (Dataset.CONTRIBUTIONS, _SPAN),
     "tally_contributor": (Dataset.CONTRIBUTIONS, {**_SPAN, "contributor_id": ANA.id}),
+    "tally_months": (
+        Dataset.CONTRIBUTIONS,
+        {
+            "repo_id": ENGINE.id, "windows": _WINDOWS,
+            "classes": f'[{{"id":{ANA.id},"class":"bot"}}]',
+        },
+    ),
 }  # fmt: skip
 """The statements that decide no board, over the rows of all cases together."""
 

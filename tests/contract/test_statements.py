@@ -104,6 +104,7 @@ STATEMENTS: Mapping[str, Signature] = {
         start_at="TIMESTAMP",
         end_at="TIMESTAMP",
     ),
+    "tally_months": reads("contributions", repo_id="INT64", windows=JSON_TEXT, classes=JSON_TEXT),
 }
 """Every statement, what it reads and the parameters it takes."""
 

@@ -17,6 +17,9 @@ from tests.support.api_client import ApiClient
 
 BOARD = "/api/v1/leaderboard/octo/engine"
 EXPLAIN = "/api/v1/contributors/ana/explain"
+ACTIVITY = "/api/v1/contributors/ana/activity"
+COMPARE = "/api/v1/leaderboard/compare"
+BOTH = f"{COMPARE}?repos=octo/engine,octo/wheels"
 
 BAD_QUERIES = [
     (f"{BOARD}?page=0", "page", "greater than or equal to 1"),
@@ -56,6 +59,35 @@ BAD_QUERIES = [
     ("/api/v1/contributors/ana?window=custom", "window", "all, 365d"),
     (f"/api/v1/contributors/{'x' * 101}", "login", "at most 100 characters"),
     (f"/api/v1/contributors/{'x' * 301}/explain", "login", "at most"),
+    (COMPARE, "repos", "Add it"),
+    (f"{COMPARE}?repos=octo/engine", "repos", "2 to 5"),
+    (f"{COMPARE}?repos=a/b,a/c,a/d,a/e,a/f,a/g", "repos", "These are 6"),
+    (f"{COMPARE}?repos=octo/engine,OCTO/Engine", "repos", "named twice"),
+    (f"{COMPARE}?repos=octo/engine,", "repository", "owner/name"),
+    (f"{COMPARE}?repos=octo/engine,octo/wh%27eels", "repository", "owner/name"),
+    (f"{COMPARE}?repos={'o/r,' * 300}", "repos", "at most 1000 characters"),
+    (f"{BOTH}&top=26", "top", "less than or equal to 25"),
+    (f"{BOTH}&weights=1", "weights", "each of the 2"),
+    (f"{BOTH}&weights=1,-1", "weights", "0 to 100"),
+    (f"{BOTH}&weights=1,101", "weights", "0 to 100"),
+    (f"{BOTH}&weights=0,0", "weights", "not 0 for all"),
+    (f"{BOTH}&weights=1,\u0663", "weights", "0 to 100"),
+    (f"{BOTH}&generations={'0' * 24}", "generations", "each of the 2"),
+    (f"{BOTH}&window=1y", "window", "all, 365d"),
+    (f"{BOARD}/diff?from=latest", "from", "pattern"),
+    (f"{BOARD}/diff?change=moved", "change", "changed, entered, left"),
+    (f"{BOARD}/diff?page_size=101", "page_size", "less than or equal to 100"),
+    (f"{ACTIVITY}?group_by=year", "group_by", "day, week, month"),
+    (f"{ACTIVITY}?start_date=2025-03-32", "start_date", "2025-03-20"),
+    (f"{ACTIVITY}?start_date=20250301T00", "start_date", "2025-03-20"),
+    (f"{ACTIVITY}?end_date=9999-12-31", "end_date", "Nothing is known"),
+    (f"{ACTIVITY}?start_date=2025-03-02&end_date=2025-03-01", "end_date", "before start_date"),
+    (f"{ACTIVITY}?start_date=2014-12-31", "start_date", "Begin there or later"),
+    (f"{ACTIVITY}?start_date=2015-01-01&end_date=2099-01-01", "end_date", "too long"),
+    (f"{ACTIVITY}?start_date=2015-01-01&group_by=day", "group_by", "something longer"),
+    (f"{ACTIVITY}?repository=engine", "repository", "owner/name"),
+    ("/api/v1/contributors/ana/repositories?window=1d", "window", "all, 365d"),
+    (f"/api/v1/contributors/{'x' * 101}/repositories", "login", "at most 100 characters"),
 ]
 
 

@@ -56,6 +56,7 @@ EVERY_STATEMENT: Mapping[str, Mapping[str, Parameter]] = {
     "rank_board": {"repo_ids": [1], "window": "all", "classes": '[{"id":7,"class":"bot"}]'},
     "tally_board": _SPAN,
     "tally_contributor": {**_SPAN, "contributor_id": 7},
+    "tally_months": {"repo_id": 1, "windows": _WINDOWS, "classes": '[{"id":7,"class":"bot"}]'},
 }
 """Parameters for every statement over a dataset of the warehouse."""
 
