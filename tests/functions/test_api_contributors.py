@@ -165,7 +165,7 @@ def test_a_range_can_be_explained_as_well(api: ApiClient) -> None:
 def test_who_did_nothing_in_a_window_is_told_so(api: ApiClient) -> None:
     answer = api.get(address("ana", "/explain?start=2024-01-01&end=2024-01-02"))
     assert answer.status_code == 404
-    assert "no contribution in this window" in answer.get_json()["message"]
+    assert "no contribution of theirs in this window" in answer.get_json()["message"]
 
 
 def test_the_number_of_events_can_be_chosen(api: ApiClient) -> None:
