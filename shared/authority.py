@@ -1,7 +1,7 @@
 """Which source counts: for a repository, kind and day exactly one. docs/decisions/second-source.md.
 
 GitHub's are days that were read of it whole (``shared/sync_state.py``), in months of which the
-archive saw less than 99 % of the numbers of pull requests and issues that GitHub has.
+archive saw less than 99 % of the numbers of pull requests and issues in which something happened.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """Of the ``numbers`` that GitHub gave in a month (its first moment), those the archive saw.
+    """Of the ``numbers`` in which something happened in a month on GitHub, those the archive saw.
 
-    ``unknown_pushes`` are those of the archive that do not say how many commits they brought.
+    ``start`` is the month's first moment, ``unknown_pushes`` are those of the archive that do not say how many commits they brought.
     """
 
     start: datetime

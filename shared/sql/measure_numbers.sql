@@ -1,20 +1,22 @@
 -- How much of GitHub the archive saw, per repository and month: numbers of pull requests and issues, and pushes that do not say their commits.
-WITH opened AS (
-  SELECT repo_id, number, MIN(created_at) AS opened_at
+WITH told AS (
+  SELECT
+    repo_id,
+    EXTRACT(YEAR FROM created_at) * 100 + EXTRACT(MONTH FROM created_at) AS month,
+    number
   FROM github_events
-  WHERE
-    repo_id IN UNNEST(@repo_ids)
-    AND event_type IN ('IssuesEvent', 'PullRequestEvent')
-    AND action = 'opened'
-    AND number IS NOT NULL
-  GROUP BY repo_id, number
+  WHERE repo_id IN UNNEST(@repo_ids) AND number IS NOT NULL
+  GROUP BY repo_id, month, number
 ),
 
 seen AS (
-  SELECT repo_id, number
+  SELECT
+    repo_id,
+    EXTRACT(YEAR FROM created_at) * 100 + EXTRACT(MONTH FROM created_at) AS month,
+    number
   FROM events
   WHERE repo_id IN UNNEST(@repo_ids) AND number IS NOT NULL
-  GROUP BY repo_id, number
+  GROUP BY repo_id, month, number
 ),
 
 pushes AS (
@@ -30,14 +32,14 @@ pushes AS (
 
 found AS (
   SELECT
-    o.repo_id,
-    EXTRACT(YEAR FROM o.opened_at) * 100 + EXTRACT(MONTH FROM o.opened_at) AS month,
+    t.repo_id,
+    t.month,
     1 AS numbers,
     IF(s.number IS NULL, 0, 1) AS seen,
     0 AS pushes,
     0 AS pushes_unknown
-  FROM opened AS o
-  LEFT JOIN seen AS s ON s.repo_id = o.repo_id AND s.number = o.number
+  FROM told AS t
+  LEFT JOIN seen AS s ON s.repo_id = t.repo_id AND s.month = t.month AND s.number = t.number
   UNION ALL
   SELECT
     repo_id,
