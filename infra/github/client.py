@@ -82,6 +82,10 @@ class GitHubClient:
     def reads_contributions(self) -> bool:
         return not self._anonymous
 
+    def close(self) -> None:
+        """Give up the connections."""
+        self._transport.close()
+
     # --- without a token too ----------------------------------------------------------------
 
     def repository(self, name: str) -> RemoteRepository:

@@ -125,6 +125,13 @@ class Transport:
         self._check(answer, question)
         return answer
 
+    def close(self) -> None:
+        """Give up the connections. The next request makes new ones."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+                self._made = None
+
     # --- how --------------------------------------------------------------------------------
 
     def _asked(self, request: _Request) -> Answer:

@@ -129,7 +129,7 @@ def test_the_archive_keeps_its_whole_months_and_github_has_the_others(services: 
     shown = Coverage.model_validate(scrape(services, queue).coverage)
     assert shown.source == "archive and github"
     assert shown.archive_completeness is not None
-    assert (shown.archive_completeness.seen, shown.archive_completeness.of) == (1, 3)
+    assert (shown.archive_completeness.seen, shown.archive_completeness.of) == (2, 4)
     assert (shown.commits_unlinked.unknown, shown.commits_unlinked.of) == (1, 2)
     assert shown.pushes_without_commits.unknown == 0
     assert shown.days["commits"].github == 5
