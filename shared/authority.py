@@ -40,7 +40,8 @@ class Span:
 class Month:
     """Of the ``numbers`` in which something happened in a month on GitHub, those the archive saw.
 
-    ``start`` is the month's first moment, ``unknown_pushes`` are those of the archive that do not say how many commits they brought.
+    ``start`` is the month's first moment. ``unknown_pushes`` are those of the archive that do not
+    say how many commits they brought.
     """
 
     start: datetime
