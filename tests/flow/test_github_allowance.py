@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from shared import github_check, jobs, repositories
+from shared import github_check, github_sync, jobs, repositories
 from shared.context import SYSTEM, Services
-from shared.jobs import Job, State
-from shared.models import RepositoryName, iso
-from tests.support.by_hand import Handed, HandQueue, by_hand, deliver, deliver_all
+from shared.jobs import Job, Stage
+from shared.models import RepositoryName
+from tests.support.by_hand import Handed, HandQueue, by_hand, deliver
 from tests.support.fast_folder import fast_folder
 from tests.support.github_bench import GitHubBench, github
 from tests.support.github_story import NOW, busy, many
 from tests.support.manual_clock import ManualClock
-from tests.support.scenario import open_services, unfinished
+from tests.support.scenario import open_services
 
 TOKEN = "a-token-of-the-stand-in"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "github.md"
@@ -53,9 +53,9 @@ def test_when_the_allowance_is_used_up_nobody_asks_before_its_renewal_and_all_fi
     ):
         high, bulk = registered(services, 20)
         bench.control("forget")
-        waits = run_until_done(services, queue, clock, bench)
+        waits, ended = read_all(services, queue, clock, bench)
         asked = [one for one in bench.requests() if one["resource"] == "graphql"]
-    assert unfinished(services) == []
+    assert ended.keys() == {*high, *bulk}
     assert not [one for one in asked if one["refused"]]
     by_hour = Counter[int]()
     for one in asked:
@@ -64,8 +64,13 @@ def test_when_the_allowance_is_used_up_nobody_asks_before_its_renewal_and_all_fi
     assert len(by_hour) > 1
     assert max(by_hour.values()) <= 60
     assert waits  # some were told to come back, with the time
-    ended = {job_id: job.finished_at or "" for job_id, job in found(services).items()}
-    assert max(ended[id_] for id_ in high) <= min(ended[id_] for id_ in bulk)
+    # Who had to wait comes back in the order of the queues.
+    renewed = min(waits)
+    late = {id_: at for id_, at in ended.items() if at >= renewed}
+    assert late.keys() & set(high)
+    assert max(late[id_] for id_ in late.keys() & set(high)) <= min(
+        late[id_] for id_ in late.keys() & set(bulk)
+    )
 
 
 def registered(services: Services, count: int) -> tuple[list[str], list[str]]:
@@ -73,59 +78,45 @@ def registered(services: Services, count: int) -> tuple[list[str], list[str]]:
     made = [repositories.register(services, small(n), SYSTEM).job for n in range(count)]
     ids = [job.id for job in made if job is not None]
     for id_ in ids[count // 2 :]:
-        job = jobs.get(services, id_)
-        services.documents.write([jobs.stored(job.model_copy(update={"queue": "bulk"}))])
+        job = jobs.get(services, id_).model_copy(update={"queue": "bulk", "dispatches": 1})
+        services.documents.write([jobs.stored(job)])
+        jobs.dispatch(services, job)
     return ids[: count // 2], ids[count // 2 :]
 
 
-def found(services: Services) -> dict[str, Job]:
-    page = jobs.listed(services, {"type": "full_scrape"}, limit=100)
-    return {document.id: jobs.read(document) for document in page.documents}
-
-
-def run_until_done(
+def read_all(
     services: Services, queue: HandQueue, clock: ManualClock, bench: GitHubBench
-) -> list[str]:
-    """Deliver what is due, all of a queue at the same time, and let time pass until all is done.
+) -> tuple[set[datetime], dict[str, datetime]]:
+    """Deliver what reads GitHub as it comes due, a queue at the same time, and let time pass.
 
-    Returns until when jobs were told to wait.
+    Returns until when jobs were told to wait, and when which had read everything.
     """
-    waits: set[str] = set()
+    waits: set[datetime] = set()
+    ended: dict[str, datetime] = {}
     with ThreadPoolExecutor(10) as pool:
-        for _ in range(200):
-            given = queue.take()
-            due = [h for h in given if h.task is None or (h.task.not_before or clock()) <= clock()]
+        while given := [handed for handed in queue.take() if reads(handed)]:
+            due = [handed for handed in given if not_before(handed, clock()) <= clock()]
             queue.postponed += [handed for handed in given if handed not in due]
-            waits |= {
-                iso(h.task.not_before) for h in queue.postponed if h.task and h.task.not_before
-            }
-            for turn in in_order(services, due):
+            for name in ("high", "bulk"):
+                turn = [handed for handed in due if handed.task and handed.task.queue == name]
                 assert all(pool.map(lambda handed: deliver(services, handed), turn))
-            if due:
-                continue
-            if not queue.postponed:
-                return sorted(waits)
-            later = min(not_before(handed, clock()) for handed in queue.postponed)
-            bench.advance((later - clock()).total_seconds())
-            clock.now = later
-    raise AssertionError("it goes on and on")
+                for job in (jobs.get(services, str(handed.data["job_id"])) for handed in turn):
+                    if job.stage is Stage.SCRAPE:
+                        ended[job.id] = clock()
+            if not due:
+                later = min(not_before(handed, clock()) for handed in queue.postponed)
+                waits |= {not_before(handed, clock()) for handed in queue.postponed}
+                bench.advance((later - clock()).total_seconds())
+                clock.now = later
+    return waits, ended
+
+
+def reads(handed: Handed) -> bool:
+    return handed.data.get("stage") == Stage.SYNC.value
 
 
 def not_before(handed: Handed, now: datetime) -> datetime:
     return (handed.task.not_before if handed.task else None) or now
-
-
-def in_order(services: Services, due: Sequence[Handed]) -> list[list[Handed]]:
-    """First what is no task, then the queue high, then the others."""
-
-    def rank(handed: Handed) -> int:
-        task = handed.task
-        if task is None:
-            return 0
-        job = jobs.get(services, str(task.body["job_id"])) if "job_id" in task.body else None
-        return 1 if job is None or job.queue == "high" else 2
-
-    return [[h for h in due if rank(h) == number] for number in range(3)]
 
 
 # --- what it costs ------------------------------------------------------------------------------
@@ -139,22 +130,26 @@ def cost_of(bench: GitHubBench) -> tuple[int, int, int]:
     return len(by_rest), len(by_graphql), sum(one["cost"] for one in by_graphql)
 
 
+def read_whole(services: Services, job: Job | None) -> None:
+    """All that GitHub has of a job's repository, without making boards of it."""
+    assert job is not None
+    while github_sync.sync(services, job)[0] is Stage.SYNC:
+        pass
+
+
 def test_the_docs_say_what_reading_costs() -> None:
     clock = ManualClock(datetime.fromisoformat(NOW))
-    with github(busy(), tokens=[TOKEN]) as bench, world(bench, clock) as (services, queue):
-        repositories.register(services, RepositoryName.parse("octo/busy"), SYSTEM)
+    with github(busy(), tokens=[TOKEN]) as bench, world(bench, clock) as (services, _):
+        registered = repositories.register(services, RepositoryName.parse("octo/busy"), SYSTEM)
         bench.control("forget")
-        deliver_all(services, queue)
-        assert unfinished(services) == []
+        read_whole(services, registered.job)
         whole = cost_of(bench)
     with (
         github(many(100, pulls=1), tokens=[TOKEN]) as bench,
-        world(bench, clock) as (services, queue),
+        world(bench, clock) as (services, _),
     ):
         for number in range(100):
-            repositories.register(services, small(number), SYSTEM)
-        deliver_all(services, queue)
-        assert {job.state for job in found(services).values()} == {State.COMPLETED}
+            read_whole(services, repositories.register(services, small(number), SYSTEM).job)
         bench.control("forget")
         assert github_check.check(services) == []
         quiet = cost_of(bench)
