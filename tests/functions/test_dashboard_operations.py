@@ -238,7 +238,9 @@ def test_the_first_page_lets_somebody_register_a_repository(tmp_path: Path) -> N
 
 
 def token(page: str) -> str:
-    return re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 @dataclass
