@@ -56,12 +56,14 @@ class JobsToday:
 class Freshness:
     """The repositories whose last scrape is longest ago, never scraped ones first.
 
-    ``more`` is True where there are fresher ones; ``stale`` counts those shown that are stale.
+    ``more`` is True where there are fresher ones. Of those shown ``stale`` were not scraped within
+    the last ``hours``.
     """
 
     repositories: tuple[Repository, ...]
     more: bool
     stale: int
+    hours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ def freshness(services: Services) -> Freshness:
         Query("repositories", order_by="last_scraped_at", limit=REPOSITORIES)
     )
     found = tuple(repositories.read(document) for document in page.documents)
-    oldest = iso(services.now() - timedelta(hours=services.settings.stale_after_hours))
+    hours = services.settings.stale_after_hours
+    oldest = iso(services.now() - timedelta(hours=hours))
     stale = sum(1 for each in found if (each.last_scraped_at or "") < oldest)
-    return Freshness(found, page.cursor is not None, stale)
+    return Freshness(found, page.cursor is not None, stale, hours)
 
 
 def jobs_today(services: Services) -> JobsToday:

@@ -132,6 +132,11 @@ def test_the_budget_is_told_in_gauges_and_words(client: FlaskClient) -> None:
         assert '<title id="gauge-1-title">Today: 36.05 % of the limit spent</title>' in text
 
 
+def test_freshness_counts_what_was_not_scraped_lately(client: FlaskClient) -> None:
+    text = client.get("/dashboard").text
+    assert "Of 3 repositories, 2 were not scraped in the last 24 hours." in text
+
+
 def test_costs_have_a_trend_with_a_table_beside(client: FlaskClient) -> None:
     text = client.get("/costs?period=month").text
     assert text.count('role="img"') == 4
