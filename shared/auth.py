@@ -87,6 +87,24 @@ def authenticate(services: Services, text: str | None, caller: Caller) -> Key | 
     return Key(document.id, Role(str(document.fields["role"])), tuple(map(str, scopes)))
 
 
+def named(services: Services, key_id: str) -> tuple[Key, str] | None:
+    """A key that still holds, found by its id, and a fingerprint of its secret's hash.
+
+    For who has shown the whole key before. None for one that is unknown, revoked or expired. The
+    fingerprint is another once the key has another secret.
+    """
+    (document,) = services.documents.get(f"keys/{key_id}")
+    if document is None or document.fields["revoked_at"] is not None:
+        return None
+    expires = document.fields.get("expires_at")
+    if expires is not None and str(expires) <= iso(services.now()):
+        return None
+    scopes = document.fields["scopes"]
+    assert isinstance(scopes, list)  # noqa: S101 - written by _new_key
+    key = Key(document.id, Role(str(document.fields["role"])), tuple(map(str, scopes)))
+    return key, _hash(str(document.fields["hash"]))[:16]
+
+
 def require(key: Key | None, scope: str) -> Key:
     """The key, if it allows ``scope``. Raises Unauthenticated without one, Forbidden otherwise."""
     if key is None:

@@ -247,7 +247,13 @@ def _fail_for_good(transaction: Transaction, job: Job, error: JobError) -> Job:
             "finished_at": error.at,
         }
     )
-    letter = {"job_id": job.id, "type": job.type.value, "failed_at": error.at, "reason": error.code}
+    letter: dict[str, Json] = {
+        "job_id": job.id,
+        "type": job.type.value,
+        "failed_at": error.at,
+        "reason": error.code,
+        "settled_at": None,
+    }
     for write in (*writes, stored(failed), Write(f"dead_letters/{job.id}", letter)):
         transaction.write(write)
     return failed

@@ -137,6 +137,14 @@ class Settings(BaseModel):
         default=(), description="what is asked about profiles besides GitHub"
     )
 
+    session_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        repr=False,
+        description="what sessions of the dashboard are signed with; made and kept by itself where "
+        "unset",
+    )
+
     webhook_secret: str | None = Field(
         default=None,
         min_length=16,

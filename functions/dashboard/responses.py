@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 
 STATIC = Path(__file__).parent / "static"
 
@@ -32,6 +32,9 @@ def finish(response: Response) -> Response:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
     response.headers["Cache-Control"] = "no-cache"
+    if "session_found" in g:
+        response.headers["Cache-Control"] = "private, no-cache" if g.session_found else "no-cache"
+        response.vary.add("Cookie")
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)

@@ -104,6 +104,8 @@ def wanted_grants(function: str) -> tuple[set[str], set[str]]:
         grants.add("signs_links")
     if ("tasks", "add") in calls:
         grants.add("enqueue")
+    if ("tasks", "depths") in calls:
+        grants.add("queue_depths")
     if verbs:
         grants |= {"statements", "units" if verbs - _READS else "read_units"}
     return grants, topics
