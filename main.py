@@ -4,6 +4,7 @@ from functions.api import api
 from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
 from functions.enrich import batch_enrich_top_contributors, enrich_contributor
+from functions.live import stream_logs
 from functions.maintenance import apply_retention, sweep_jobs
 from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
@@ -28,5 +29,6 @@ __all__ = [
     "report_budget",
     "run_pipeline",
     "scrape_repository",
+    "stream_logs",
     "sweep_jobs",
 ]

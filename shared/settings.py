@@ -139,6 +139,20 @@ class Settings(BaseModel):
         default=None, min_length=16, repr=False, description="what such notices are signed with"
     )
 
+    live_streams: int = Field(
+        default=16,
+        ge=1,
+        le=500,
+        description="readers of the live log that an instance serves at once",
+    )
+    stream_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where the live log is streamed, if not by whoever serves the pages: at an "
+        "address of the same origin, which is all that pages may connect to",
+    )
+    websocket_logs: bool = Field(default=True, description="the live log by WebSocket as well")
+
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
     google_cloud_location: str = Field(
         default="us-central1", description="region of queues and functions, near the public archive"

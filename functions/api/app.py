@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge
+from functions import edge, live_routes
 from functions.api import (
     config,
     contributors,
@@ -62,6 +62,7 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     for resource in RESOURCES:
         app.register_blueprint(resource)
     app.register_blueprint(pages.blueprint)
+    live_routes.attach(app, services)
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_forget)

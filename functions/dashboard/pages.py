@@ -112,6 +112,12 @@ def job(job_id: str) -> str:
     return render_template("job.html", job=found, repository_link=link)
 
 
+@blueprint.get("/dashboard/logs")
+def logs() -> str:
+    """The live log."""
+    return render_template("logs.html")
+
+
 @blueprint.errorhandler(Exception)
 def error_response(error: Exception) -> AnyResponse:
     """The page that tells people of a failure. For addresses outside this blueprint as well."""
