@@ -139,6 +139,12 @@ class Settings(BaseModel):
         default=None, min_length=16, repr=False, description="what such notices are signed with"
     )
 
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where readers find the dashboard, for links in feeds, pictures and messages; "
+        "unset: as they came, and none in messages",
+    )
     live_streams: int = Field(
         default=16,
         ge=1,
