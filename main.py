@@ -13,6 +13,7 @@ from functions.recalculate import (
     recalculate_global_leaderboard,
     recalculate_leaderboards,
 )
+from functions.reports import send_weekly_report
 from functions.scrape import scrape_repository
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "report_budget",
     "run_pipeline",
     "scrape_repository",
+    "send_weekly_report",
     "stream_logs",
     "sweep_jobs",
 ]

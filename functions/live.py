@@ -36,7 +36,7 @@ def _failed(error: Exception) -> Response:
     """An error in the API's form."""
     failure = edge.failure_of(error)
     body = json.dumps(failure.body(""), default=str)
-    headers = {**failure.headers, "Cache-Control": "no-store"}
+    headers = {**failure.headers, "Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"}
     return Response(body, failure.status, headers, mimetype="application/json")
 
 

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, redirect, request
+from flask import Blueprint, Flask, Response, current_app, g, redirect, request, url_for
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 from werkzeug.routing import Rule
@@ -31,6 +32,8 @@ _LOOK_UP = 1.0
 _TAKEN_ELSEWHERE = 1013
 _GONE_QUIET = 1008
 _HEADERS = {
+    # Pages may be at another address than the function that streams; anybody may read it anyway.
+    "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
@@ -72,6 +75,17 @@ def admit_upgrades(app: Flask) -> None:
     """Let requests for a WebSocket through to a function; the framework routes only others."""
     app.url_map.add(Rule("/", defaults={"path": ""}, endpoint="run", websocket=True))
     app.url_map.add(Rule("/<path:path>", endpoint="run", websocket=True))
+
+
+@blueprint.app_template_global("live_stream")
+def address() -> str:
+    """Where a page that is being made finds the stream, which it may then connect to."""
+    there = _live().services().settings.stream_url
+    if there is None:
+        return url_for("live.stream")
+    parts = urlsplit(there)
+    g.connects_to = f"{parts.scheme}://{parts.netloc}"
+    return there
 
 
 @blueprint.get(STREAM)

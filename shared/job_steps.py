@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places, job_waits, live_log, pipeline_runs
+from shared import job_places, job_waits, live_log, notices, pipeline_runs
 from shared.context import Services
 from shared.errors import (
     BudgetWaits,
@@ -256,6 +256,16 @@ def _fail_for_good(services: Services, transaction: Transaction, job: Job, error
     )
     letter = {"job_id": job.id, "type": job.type.value, "failed_at": error.at, "reason": error.code}
     said = live_log.line(services, job, Level.ERROR, f"failed: {error.message}")
+    writes += notices.writes(
+        services,
+        f"job-{job.id}-{job.dispatches}",
+        "job_failed",
+        f"A job failed: {job.type.value.replace('_', ' ')}"
+        + (f" of {job.repository}" if job.repository else ""),
+        text=error.message,
+        page=f"/jobs/{job.id}",
+        details={**letter, "repository": job.repository, "message": error.message},
+    )
     for write in (*writes, stored(failed), Write(f"dead_letters/{job.id}", letter), said):
         transaction.write(write)
     return failed

@@ -74,7 +74,7 @@ class Feed:
                 raise RetryLater("Too many follow the log just now. Try again in a while.")
             if not self._readers:
                 self._watches = (
-                    self._documents.watch(live_log.COLLECTION, self._lines),
+                    self._documents.watch("log_lines", self._lines),
                     self._documents.watch("jobs", self._jobs),
                 )
             reader = Reader(self)

@@ -16,8 +16,6 @@ from shared.jobs import Job
 from shared.models import iso
 from shared.ports import Document, Documents, Query, Write
 
-COLLECTION = "log_lines"
-
 KEPT = timedelta(days=7)
 """How long lines are kept."""
 
@@ -63,7 +61,7 @@ def line(services: Services, job: Job, level: Level, message: str) -> Write:
         repository=job.repository,
         message=message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…",
     )
-    return Write(f"{COLLECTION}/{new.id}", new.model_dump(mode="json"))
+    return Write(f"log_lines/{new.id}", new.model_dump(mode="json"))
 
 
 def read(document: Document) -> LogLine:
@@ -72,7 +70,7 @@ def read(document: Document) -> LogLine:
 
 def latest(documents: Documents, limit: int) -> list[LogLine]:
     """The newest lines, oldest first."""
-    page = documents.query(Query(COLLECTION, order_by="at", descending=True, limit=limit))
+    page = documents.query(Query("log_lines", order_by="at", descending=True, limit=limit))
     return [read(document) for document in reversed(page.documents)]
 
 
@@ -84,7 +82,7 @@ def since(documents: Documents, at: datetime, limit: int) -> list[LogLine]:
     """
     after = iso(at - LATE)
     page = documents.query(
-        Query(COLLECTION, (("at", ">", after),), order_by="at", descending=True, limit=limit)
+        Query("log_lines", (("at", ">", after),), order_by="at", descending=True, limit=limit)
     )
     return [read(document) for document in reversed(page.documents)]
 
@@ -93,7 +91,7 @@ def expire(services: Services) -> int:
     """Delete some of the lines that are older than they are kept. Returns how many."""
     oldest = iso(services.now() - KEPT)
     page = services.documents.query(
-        Query(COLLECTION, (("at", "<", oldest),), order_by="at", limit=_EXPIRED_AT_ONCE)
+        Query("log_lines", (("at", "<", oldest),), order_by="at", limit=_EXPIRED_AT_ONCE)
     )
     if page.documents:
         services.documents.write([Write(document.path, None) for document in page.documents])

@@ -138,6 +138,16 @@ class Settings(BaseModel):
     notify_webhook_secret: str | None = Field(
         default=None, min_length=16, repr=False, description="what such notices are signed with"
     )
+    slack_webhook_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        repr=False,
+        description="an incoming webhook of Slack, or of what takes the same, for notices",
+    )
+    notify_events: tuple[Literal["job_failed", "budget_warning", "weekly_movers"], ...] = Field(
+        default=("job_failed", "budget_warning", "weekly_movers"),
+        description="what is told to both addresses beside pipeline runs",
+    )
 
     public_url: str | None = Field(
         default=None,
@@ -154,8 +164,7 @@ class Settings(BaseModel):
     stream_url: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="where the live log is streamed, if not by whoever serves the pages: at an "
-        "address of the same origin, which is all that pages may connect to",
+        description="where the live log is streamed, if not by whoever serves the pages",
     )
     websocket_logs: bool = Field(default=True, description="the live log by WebSocket as well")
 

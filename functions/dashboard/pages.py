@@ -26,7 +26,7 @@ from functions import edge
 from functions.dashboard import board_page, contributor_page, overview, responses
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS
-from shared import jobs, repositories
+from shared import jobs, repositories, weekly_report
 from shared.boards import GLOBAL, repository_board
 from shared.context import Services
 from shared.errors import LeaderboardError, NotFound, RetryLater
@@ -110,6 +110,16 @@ def job(job_id: str) -> str:
     owner, _, name = (found.repository_key or "").partition("~")
     link = url_for("dashboard.repository", owner=owner, name=name) if name else None
     return render_template("job.html", job=found, repository_link=link)
+
+
+@blueprint.get("/reports/weekly")
+def weekly() -> str:
+    """The weekly report as it would be now."""
+    try:
+        report = weekly_report.build(_services())
+    except NotFound:
+        report = None
+    return render_template("weekly.html", report=report)
 
 
 @blueprint.get("/dashboard/logs")

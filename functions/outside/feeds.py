@@ -11,10 +11,12 @@ from flask import render_template
 
 from functions.dashboard.words import WINDOWS, score, stamp
 from functions.outside.lettering import plain
+from shared.boards import Row
 from shared.movements import Moves, said
 
 EACH = 50
 IN_ALL = 100
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ def of_moves(name: str, history: Sequence[Moves], *, page: str, self_: str, peop
     entries = tuple(
         Entry(
             id=f"{board}:{moves.head.edition}:{row.github_id}",
-            title=f"{plain(row.username)} {said(row)}",
-            text=f"{plain(row.username)} is {said(row)} of {plain(name)} with a score of "
+            title=f"{_name(row)} {said(row)}",
+            text=f"{_name(row)} is {said(row)} of {plain(name)} with a score of "
             f"{score(row.score)}.",
             at=stamp(moves.head.published_at),
-            who=plain(row.username),
+            who=_name(row),
             url=people.replace("{login}", quote(row.username, safe="")),
         )
         for moves in history
@@ -63,6 +65,11 @@ def of_moves(name: str, history: Sequence[Moves], *, page: str, self_: str, peop
     )
     title = f"{plain(name)}: who moved, {WINDOWS[newest.window].lower()}"
     return Feed(board, title, page, self_, stamp(newest.published_at), entries)
+
+
+def _name(row: Row) -> str:
+    name = plain(row.username)
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def atom(feed: Feed) -> str:

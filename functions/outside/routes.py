@@ -9,10 +9,10 @@ from typing import TypeVar
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from werkzeug.exceptions import NotFound as NoSuchAddress
 
-from functions.outside import badges, cards, feeds, picture, places
+from functions.outside import badges, cards, feeds, letters, picture, places
 from functions.outside.badges import GREY, OF_CONTRIBUTOR, OF_REPOSITORY, Badge, RepositoryFacts
 from functions.outside.places import Place
-from shared import movements
+from shared import movements, weekly_report
 from shared.errors import NotFound
 
 Made = TypeVar("Made")
@@ -33,6 +33,7 @@ _FRAME_POLICY = (
 
 
 blueprint.add_app_template_global(places.absolute, "absolute")
+_LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 @blueprint.after_request
@@ -214,6 +215,19 @@ def _feed(place: Place, form: str) -> Response:
     if form == "atom":
         return Response(feeds.atom(feed), mimetype="application/atom+xml")
     return Response(feeds.json_feed(feed), mimetype="application/feed+json")
+
+
+# --- the weekly report ------------------------------------------------------------------------
+
+
+@blueprint.get("/reports/weekly/letter")
+def weekly_letter() -> Response:
+    """The weekly report as it goes into an e-mail. Its styles stand in place."""
+    services = places.services()
+    report = weekly_report.build(services)
+    response = make_response(letters.weekly(report, services.settings.public_url))
+    response.headers["Content-Security-Policy"] = _LETTER_POLICY
+    return response
 
 
 # --- how --------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ def test_lines_are_chosen_by_level_and_job(services: Services) -> None:
 def test_a_wrong_choice_is_refused(services: Services, query: str) -> None:
     answer = app_over(services).test_client().get(f"{live_routes.STREAM}?{query}")
     assert answer.status_code == 400
+    assert answer.json is not None
     assert answer.json["error"] == "invalid_request"
 
 
