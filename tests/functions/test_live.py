@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import functions_framework
 import pytest
 from flask import Flask
+from simple_websocket import Server
 
 import functions.live as function
 from functions import live_routes
@@ -259,6 +261,44 @@ def test_where_a_function_of_its_own_streams_the_pages_lead_there(services: Serv
     answer = app_over(elsewhere).test_client().get(f"{live_routes.STREAM}?level=error")
     assert answer.status_code == 307
     assert answer.headers["Location"] == f"{there}?level=error"
+
+
+class Silent:
+    """The other end of a socket, as a server sees it: one that answers pings, or does not."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = answers
+        self.answered = 0
+        self.sent: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+
+    def send(self, text: str) -> None:
+        self.sent.append(json.loads(text))
+
+    def receive(self, timeout: float) -> str | None:
+        assert timeout == 0
+        pings = sum(message["event"] == "ping" for message in self.sent)
+        if self.answers and pings > self.answered:
+            self.answered += 1
+            return '{"event": "pong"}'
+        return None
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_socket_whose_reader_answers_no_ping_is_closed(
+    services: Services, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    monkeypatch.setattr(live_routes, "_LOOK_UP", 0.01)
+    reader = Feed(services.documents, 1).join()
+    silent = Silent(answers=answers)
+    pace = Pace(heartbeat=0.05, lasts=1.0, stale=0.4)
+    live_routes._converse(cast("Server", silent), services, reader, Wanted(), pace)
+    reader.close()
+    assert silent.closed == (None if answers else (1008, "no answer to pings"))
+    assert (silent.sent[-1]["event"] == "end") is answers
 
 
 @pytest.fixture
