@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from shared import audit, jobs, pipeline_runs, repositories
+from shared import audit, jobs, live_log, pipeline_runs, repositories
 from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import SLACK, Job, Progress, RepositoryStatus, State
+from shared.live_log import Level
 from shared.models import iso
 from shared.ports import Transaction, Write
 from shared.repositories import Repository
@@ -42,7 +43,8 @@ def cancel(services: Services, caller: Caller, job_id: str) -> Job:
             }
         )
         noted = _audited(services, caller, "job.cancelled", cancelled, job.state)
-        for write in (*freed, jobs.stored(cancelled), noted):
+        said = live_log.line(services, cancelled, Level.INFO, "cancelled")
+        for write in (*freed, jobs.stored(cancelled), noted, said):
             transaction.write(write)
         return cancelled, True
 
@@ -90,6 +92,7 @@ def retry(services: Services, caller: Caller, job_id: str) -> Job:
             settled = {"settled_at": iso(moment), "settled_as": "retried"}
             transaction.write(Write(letter.path, {**letter.fields, **settled}))
         transaction.write(_audited(services, caller, "job.retried", again, job.state))
+        transaction.write(live_log.line(services, again, Level.INFO, "begun again"))
         return again, True
 
     job, is_new = services.documents.transact(begin)

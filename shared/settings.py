@@ -157,6 +157,35 @@ class Settings(BaseModel):
     notify_webhook_secret: str | None = Field(
         default=None, min_length=16, repr=False, description="what such notices are signed with"
     )
+    slack_webhook_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        repr=False,
+        description="an incoming webhook of Slack, or of what takes the same, for notices",
+    )
+    notify_events: tuple[Literal["job_failed", "budget_warning", "weekly_movers"], ...] = Field(
+        default=("job_failed", "budget_warning", "weekly_movers"),
+        description="what is told to both addresses beside pipeline runs",
+    )
+
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where readers find the dashboard, for links in feeds, pictures and messages; "
+        "unset: as they came, and none in messages",
+    )
+    live_streams: int = Field(
+        default=16,
+        ge=1,
+        le=500,
+        description="readers of the live log that an instance serves at once",
+    )
+    stream_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where the live log is streamed, if not by whoever serves the pages",
+    )
+    websocket_logs: bool = Field(default=True, description="the live log by WebSocket as well")
 
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")
     google_cloud_location: str = Field(

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge
+from functions import edge, live_routes
 from functions.api import (
     activity,
     comparison,
@@ -35,6 +35,7 @@ from functions.api import (
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
 from functions.dashboard import actions, operations, pages
+from functions.outside import routes as outside
 from shared.context import Services
 from shared.errors import Rejected, RetryLater
 
@@ -69,8 +70,9 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     app.extensions["leaderboard"] = Surroundings(services)
     for resource in RESOURCES:
         app.register_blueprint(resource)
-    for each in (pages.blueprint, operations.blueprint, actions.blueprint):
+    for each in (pages.blueprint, operations.blueprint, actions.blueprint, outside.blueprint):
         app.register_blueprint(each)
+    live_routes.attach(app, services)
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_forget)

@@ -25,7 +25,7 @@ from functions import edge
 from functions.dashboard import board_page, contributor_page, overview, responses, sessions, visit
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS
-from shared import jobs, repositories
+from shared import jobs, repositories, weekly_report
 from shared.boards import GLOBAL, repository_board
 from shared.errors import LeaderboardError, NotFound, RetryLater
 from shared.models import RepositoryName
@@ -117,6 +117,22 @@ def job(job_id: str) -> str:
     owner, _, name = (found.repository_key or "").partition("~")
     link = url_for("dashboard.repository", owner=owner, name=name) if name else None
     return render_template("job.html", **visit.context(), job=found, repository_link=link)
+
+
+@blueprint.get("/reports/weekly")
+def weekly() -> str:
+    """The weekly report as it would be now."""
+    try:
+        report = weekly_report.build(visit.services())
+    except NotFound:
+        report = None
+    return render_template("weekly.html", **visit.context(), report=report)
+
+
+@blueprint.get("/dashboard/logs")
+def logs() -> str:
+    """The live log."""
+    return render_template("logs.html", **visit.context())
 
 
 @blueprint.errorhandler(Exception)

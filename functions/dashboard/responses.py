@@ -27,6 +27,9 @@ HEADERS = {
 def finish(response: Response) -> Response:
     """Add the headers; answer 304 to a reader who has this very page."""
     response.headers.update(HEADERS)
+    if "connects_to" in g:
+        policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
+        response.headers["Content-Security-Policy"] = policy
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
