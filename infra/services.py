@@ -14,6 +14,7 @@ from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
+from infra.rates import rates_of
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
@@ -55,6 +56,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         breaker=Breaker(ports.documents, now=clock),
         callers=_callers(settings, clock),
         outward=HttpOutward(),
+        rates=rates_of(settings),
         now=clock,
         new_id=new_id,
         jitter=random.random,

@@ -14,6 +14,7 @@ from shared.github import GitHub
 from shared.lookups import ProfileLookup
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
+from shared.rates import Rates
 from shared.settings import Settings
 
 
@@ -38,6 +39,7 @@ class Services:
     breaker: Breaker
     callers: Callers
     outward: Outward
+    rates: Rates
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 
-from shared import audit
+from shared import audit, notices
 from shared.boards import GLOBAL, Head, pointer_path
 from shared.context import Caller, Services
 from shared.errors import LeaderboardError, RetryLater
@@ -24,14 +23,12 @@ from shared.pipeline_runs import (
     stored,
 )
 from shared.ports import Transaction
-from shared.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
 GLOBAL_BOARDS = "the global boards"
 
 NOTICE_ATTEMPTS = 5
 _LEDGER_ROWS = 5000
 
-DELIVERY_HEADER = "X-Leaderboard-Delivery"
 
 log = structlog.get_logger()
 
@@ -177,16 +174,8 @@ def tell(services: Services, run: PipelineRun) -> bool:
         return False
     if not _claim(services, run):
         return False
-    body = json.dumps(notice(run), ensure_ascii=False).encode()
-    timestamp = str(int(services.now().timestamp()))
-    headers = {
-        "Content-Type": "application/json",
-        TIMESTAMP_HEADER: timestamp,
-        SIGNATURE_HEADER: signature(secret, timestamp, body),
-        DELIVERY_HEADER: run.id,
-    }
     try:
-        services.breaker.guard("notices", lambda: services.outward.post(url, body, headers))
+        notices.send(services, run.id, notice(run))
     except RetryLater as error:
         log.warning("notice_postponed", reason=error.message)
     except LeaderboardError:

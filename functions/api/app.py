@@ -23,7 +23,9 @@ from functions.api import (
     enrichment,
     health,
     jobs,
+    keys,
     leaderboard,
+    limiting,
     openapi,
     pipeline,
     repositories,
@@ -46,6 +48,7 @@ RESOURCES = (
     jobs.resource,
     pipeline.resource,
     coverage.resource,
+    keys.resource,
     health.resource,
     openapi.resource,
 )
@@ -75,11 +78,13 @@ def _begin() -> None:
     g.started = time.monotonic()
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
     check_length(request)
+    limiting.admit()
 
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    limiting.tell(response)
     log.info(
         "request_answered",
         method=request.method,

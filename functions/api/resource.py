@@ -16,15 +16,22 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
 
-from functions.api.access import KEY_HEADER, READ, admitted, anonymous
+from functions.api.access import READ, Who, admitted, identified
 from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
 from shared.context import Caller, Services
 from shared.custom_range import RangeBoards
-from shared.errors import BudgetRefused, Forbidden, LeaderboardError, RetryLater, Unauthenticated
+from shared.errors import (
+    BudgetRefused,
+    Forbidden,
+    LeaderboardError,
+    RetryLater,
+    TooManyRequests,
+    Unauthenticated,
+)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -32,6 +39,9 @@ Errors = tuple[type[LeaderboardError], ...]
 
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 """Points are decimals of two places and leave as numbers of two places, which floats would not."""
+
+_OF_LIMITED: Errors = (TooManyRequests,)
+"""What any request can be refused with where requests are counted by caller."""
 
 _CHANGING = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
@@ -53,13 +63,13 @@ class Reply(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The surroundings of a request. ``caller`` has a name where the endpoint asks for a key."""
+    """The surroundings of a request. ``caller`` has a name where a key was sent."""
 
     services: Services
     caller: Caller
     ranges: RangeBoards
     known: KnownRepositories
-    key: str | None = field(repr=False, default=None)
+    who: Who
 
     def allow_warehouse(self) -> None:
         """Free on one machine; elsewhere a statement costs money and needs a key.
@@ -71,7 +81,7 @@ class Call:
     def need_key_elsewhere(self) -> None:
         """Open on one machine; elsewhere it takes a key to read. Raises as ``allow_warehouse``."""
         if self.services.settings.backend != "local":
-            admitted(self.services, self.caller, self.key, READ)
+            admitted(self.services, self.who, READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +124,11 @@ View = Callable[..., Reply[Any]]
 
 
 class Resource(Blueprint):
-    """The endpoints of one resource."""
+    """The endpoints of one resource. Where it is not ``limited`` anybody may ask at any rate."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, limited: bool = True) -> None:
         super().__init__(name, __name__)
+        self.limited = limited
         self.operations: list[Operation] = []
 
     def operation(
@@ -160,7 +171,7 @@ class Resource(Blueprint):
                 scope=scope,
                 key_elsewhere=reads_warehouse or key_elsewhere,
                 headers=tuple(headers.items()),
-                errors=(*keyed, *paid, *errors),
+                errors=(*keyed, *paid, *errors, *(_OF_LIMITED if self.limited else ())),
             )
             self.operations.append(operation)
             self.add_url_rule(
@@ -174,23 +185,28 @@ class Resource(Blueprint):
         return register
 
 
-def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
-    kept = surroundings()
+def services_here() -> Services:
+    """The services of the application that answers now."""
     try:
-        services = kept.services()
+        return surroundings().services()
     except LeaderboardError as error:  # a wrong setting, which is nothing the caller could mend
         raise RuntimeError("the services could not be set up") from error
-    key = request.headers.get(KEY_HEADER)
-    caller = anonymous(request, g.request_id)
+
+
+def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
+    kept = surroundings()
+    services = services_here()
+    who = identified(services)
+    caller = who.caller
     if operation.scope is not None:
-        caller = admitted(services, caller, key, operation.scope)
+        caller = admitted(services, who, operation.scope)
     arguments = path
     query = query_of(operation.query, request.args)
     if query is not None:
         arguments["query"] = query
     if operation.body is not None:
         arguments["body"] = body_of(operation.body, request)
-    reply = view(Call(services, caller, kept.ranges, kept.known, key), **arguments)
+    reply = view(Call(services, caller, kept.ranges, kept.known, who), **arguments)
     return _respond(reply, operation)
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from infra.cli import boards, checks, costs, pipeline, price, profiles, run, serving, work
+from infra.cli import (
+    boards,
+    checks,
+    costs,
+    key_admin,
+    pipeline,
+    price,
+    profiles,
+    run,
+    serving,
+    work,
+)
 from infra.cli.app import COMMAND
 
 
@@ -16,7 +27,7 @@ def cli() -> None:
     """
 
 
-for part in (run, serving, work, pipeline, profiles, boards, checks, costs, price):
+for part in (run, serving, key_admin, work, pipeline, profiles, boards, checks, costs, price):
     part.add_to(cli)
 
 if __name__ == "__main__":
