@@ -21,6 +21,7 @@ from shared.budget import Budget
 from shared.calls import Callers
 from shared.context import Services
 from shared.errors import Rejected
+from shared.flags import FlagCache
 from shared.limits import limits_of
 from shared.metering import MeteredWarehouse
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
@@ -57,6 +58,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         callers=_callers(settings, clock),
         outward=HttpOutward(),
         rates=rates_of(settings),
+        flags=FlagCache(ports.documents, clock),
         now=clock,
         new_id=new_id,
         jitter=random.random,

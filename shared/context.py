@@ -10,6 +10,7 @@ from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.calls import Callers, Outward
+from shared.flags import FlagCache
 from shared.github import GitHub
 from shared.lookups import ProfileLookup
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
@@ -40,6 +41,7 @@ class Services:
     callers: Callers
     outward: Outward
     rates: Rates
+    flags: FlagCache
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

@@ -139,6 +139,17 @@ class Settings(BaseModel):
         default=None, min_length=16, repr=False, description="what such notices are signed with"
     )
 
+    enable_enrichment: bool = Field(default=True, description="flag: profiles are read")
+    enable_incremental_scrape: bool = Field(
+        default=True, description="flag: a scrape reads only what is new"
+    )
+    enable_websocket_logs: bool = Field(
+        default=True, description="flag: logs are streamed over a WebSocket"
+    )
+    new_scoring_algorithm: int = Field(
+        default=0, ge=0, description="flag: version of the rule set that boards are made by; 0: off"
+    )
+
     redis_url: str | None = Field(
         default=None,
         pattern=r"^(rediss?|redis\+unix|unix)://",

@@ -125,7 +125,7 @@ def filled(path: str, **given: str) -> str:
 def test_in_the_query(admin: ApiClient) -> None:
     asked = 0
     for method, path, operation in operations(admin):
-        body = {"json": {"changes": {}}} if method in ("POST", "PUT") else {}
+        body: dict[str, Any] = {"json": {"changes": {}}} if method in ("POST", "PUT") else {}
         for parameter in operation.get("parameters", ()):
             if parameter["in"] != "query":
                 continue

@@ -37,7 +37,11 @@ TABLE: Mapping[str, Row] = {
     "GET /": OPEN,
     "GET /api/v1/config/budget": READ,
     "PUT /api/v1/config/budget": ADMIN,
+    "GET /api/v1/config/flags": READ,
+    "PUT /api/v1/config/flags": ADMIN,
     "GET /api/v1/config/scoring": OPEN,
+    "PUT /api/v1/config/scoring": ADMIN,
+    "POST /api/v1/config/scoring/rollback": ADMIN,
     "POST /api/v1/config/scoring/preview": READ,
     "GET /api/v1/contributors/<login>": OPEN,
     "POST /api/v1/contributors/<login>/enrich": WRITE,
@@ -169,7 +173,7 @@ def ask(client: FlaskClient, route: str, key: str | None) -> str | int:
     headers = {} if key is None else {"X-API-Key": key}
     address = re.sub(r"<[^<>]+>", "nothing", rule)
     with client.open(address, method=method, headers=headers, **ASKED.get(route, {})) as answer:
-        assert answer.status_code not in (405, 429, 500), answer.text
+        assert answer.status_code not in (405, 429, 500), answer.data
         if answer.status_code in (NO_KEY, NO_RIGHT):
             assert set(answer.get_json()) == {"error", "message", "details", "request_id"}
             return answer.status_code
