@@ -1,8 +1,8 @@
 """Flags: what an owner switches while everything runs, and for whom it holds.
 
-What is in the environment or in ``.env`` wins, then what is stored, then the default. A stored rule
-gives a value to everybody, to single keys, to a share of subjects, and from a time on. What each flag
-does is in docs/access.md.
+What is in the environment or in ``.env`` wins, then what is stored, then the default. A stored
+rule gives a value to everybody, to single keys, to a share of subjects, and from a time on. What
+each flag does is in docs/access.md.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from functions.api import (
     coverage,
     enrichment,
     flags,
+    form,
     health,
     jobs,
     keys,
@@ -35,7 +36,8 @@ from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
 from functions.dashboard import pages
 from shared.context import Services
-from shared.errors import Rejected, RetryLater
+from shared.errors import LeaderboardError, Rejected, RetryLater
+from shared.settings import Settings
 
 log = structlog.get_logger()
 
@@ -87,6 +89,9 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     limiting.tell(response)
+    if (settings := _settings()) is not None:
+        form.share(response, settings)
+    form.pack(response)
     log.info(
         "request_answered",
         method=request.method,
@@ -95,6 +100,14 @@ def _finish(response: Response) -> Response:
         duration_ms=int((time.monotonic() - g.started) * 1000),
     )
     return response
+
+
+def _settings() -> Settings | None:
+    """The settings, None where they are wrong: that is said by the answer to any question."""
+    try:
+        return surroundings().services().settings
+    except LeaderboardError:
+        return None
 
 
 def _forget(_error: BaseException | None) -> None:

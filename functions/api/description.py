@@ -196,6 +196,8 @@ def _operation(operation: Operation, references: _References, components: Json) 
         ],
         "responses": _responses(operation, references),
     }
+    if operation.deprecated is not None:
+        described["deprecated"] = True
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:

@@ -12,12 +12,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
+from werkzeug.http import http_date
 
 from functions.api.access import READ, Who, admitted, identified
 from functions.api.known_repositories import KnownRepositories
@@ -85,6 +87,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecated:
+    """An endpoint that goes: since when that is said, when it ends, and what takes its place."""
+
+    since: datetime
+    ends: datetime
+    successor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """An endpoint as it is described. ``rule`` is the whole path with ``<parameters>``."""
 
@@ -101,6 +112,7 @@ class Operation:
     scope: str | None
     key_elsewhere: bool
     headers: tuple[tuple[str, str], ...]
+    deprecated: Deprecated | None
     errors: Errors
 
 
@@ -141,6 +153,7 @@ class Resource(Blueprint):
         reads_warehouse: bool = False,
         key_elsewhere: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
+        deprecated: Deprecated | None = None,
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
@@ -148,7 +161,8 @@ class Resource(Blueprint):
         ``scope`` is what the key has to allow; without one the endpoint is open. One that
         ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
         on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
-        those that the endpoint itself looks at, and what they are for.
+        those that the endpoint itself looks at, and what they are for. A ``deprecated`` one says so
+        in every answer that is no error.
         """
 
         def register(view: View) -> View:
@@ -171,6 +185,7 @@ class Resource(Blueprint):
                 scope=scope,
                 key_elsewhere=reads_warehouse or key_elsewhere,
                 headers=tuple(headers.items()),
+                deprecated=deprecated,
                 errors=(*keyed, *paid, *errors, *(_OF_LIMITED if self.limited else ())),
             )
             self.operations.append(operation)
@@ -215,10 +230,19 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
     response = Response(body, reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
         response.headers["Location"] = reply.location
+    if operation.deprecated is not None:
+        _announce(response, operation.deprecated)
     if operation.method != "GET":
         response.headers["Cache-Control"] = "no-store"
         return response
     return to_be_checked(response, reply.etag, forever=reply.forever)
+
+
+def _announce(response: Response, deprecated: Deprecated) -> None:
+    """As RFC 9745 and RFC 8594 have it."""
+    response.headers["Deprecation"] = f"@{int(deprecated.since.timestamp())}"
+    response.headers["Sunset"] = http_date(deprecated.ends)
+    response.headers["Link"] = f'<{deprecated.successor}>; rel="successor-version"'
 
 
 def to_be_checked(response: Response, etag: str | None, *, forever: bool = False) -> Response:
