@@ -57,8 +57,9 @@ TEXT_IS_FINE = {"search"}
 """Any text may be looked for; what is found then is nothing."""
 
 CHANGES_NOTHING = {
-    # Empty or null leaves a budget's limits and a what-if as they are.
+    # Empty or null leaves a budget's limits, flags and a what-if as they are.
     ("PUT", "/api/v1/config/budget"),
+    ("PUT", "/api/v1/config/flags"),
     ("POST", "/api/v1/config/scoring/preview"),
 }
 STORES_TEXT = {("POST", "/api/v1/keys", "name")}
