@@ -18,9 +18,12 @@ from simple_websocket import ConnectionClosed, Server
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response as AnyResponse
 
+from functions.api.access import Who
 from functions.live_messages import Message, Pace, Wanted, follow
+from shared import flag_config
 from shared.context import Services
 from shared.errors import LeaderboardError, NotFound
+from shared.flags import WEBSOCKET
 from shared.live_feed import Feed, Reader
 
 STREAM = "/dashboard/logs/stream"
@@ -116,8 +119,10 @@ def socket(connection: Server) -> None:
     live = _live()
     services = live.services()
     try:
-        if not services.settings.websocket_logs:
-            raise NotFound("There is no WebSocket here: WEBSOCKET_LOGS is off.")
+        # A function of its own asks for no keys: there the flag is as for anybody.
+        who: Who | None = g.get("who")
+        if not flag_config.is_on(services, WEBSOCKET, caller=who.caller if who else None):
+            raise NotFound("There is no WebSocket here: the flag enable_websocket_logs is off.")
         wanted = Wanted.read(request.args, None)
         reader = live.feed().join()
     except LeaderboardError as error:

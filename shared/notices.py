@@ -24,7 +24,7 @@ from shared.models import iso
 from shared.ports import ABSENT, Document, Fields, Json, Query, Transaction, Write
 from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
-Event = Literal["job_failed", "budget_warning", "weekly_movers"]
+Event = Literal["job_failed", "budget_warning", "weekly_movers", "auth_failures"]
 Target = Literal["generic", "slack"]
 
 ATTEMPTS = 6

@@ -220,6 +220,7 @@ HOLDINGS: Mapping[str, Holding] = {
 """Collections that hold people, by name."""
 
 NOBODY_IN: Mapping[str, str] = {
+    "auth_failures": "when keys were refused, by a digest of address or key",
     "board_generations": "heads of generations: sums, first keys of indexes; redacted with them",
     "board_parts": "rows of generations, exported as boards; redacted with them",
     "archive_days": "which hours were extracted",
@@ -231,6 +232,7 @@ NOBODY_IN: Mapping[str, str] = {
     "config": "settings that can be changed",
     "cost_days": "what was spent",
     "dead_letters": "which jobs failed",
+    "flag_configs": "flags, as they were set",
     "github": "how far lists of a repository were read",
     "jobs": "what is to be done for a repository; a person's job names nobody",
     "keys": "API keys, whose holders are no contributors",

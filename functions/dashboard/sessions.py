@@ -18,7 +18,7 @@ from flask import current_app, g, request
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
-from functions.api.access import ADMIN, KEY_HEADER, READ, WRITE, anonymous
+from functions.api.access import ADMIN, READ, WRITE, anonymous, identified
 from shared import audit, auth
 from shared.auth import Key, Role
 from shared.context import Caller, Services
@@ -62,23 +62,21 @@ def current(services: Services) -> Session | None:
 def reads_costs(services: Services) -> bool:
     """True if this reader may see what is spent: everybody on one machine, elsewhere with a key.
 
-    As the API has it. A key may come as a session or as a header. Raises Unauthenticated for a
-    header that is no key.
+    As the API has it. A key may come as a session or as a header; a wrong one counts for nothing.
     """
     if services.settings.backend == "local":
         return True
     session = current(services)
     if session is not None:
         return session.key.allows(READ)
-    caller = anonymous(request, g.request_id)
-    key = auth.authenticate(services, request.headers.get(KEY_HEADER), caller)
-    return key is not None and key.allows(READ)
+    who = identified(services)
+    return who.key is not None and who.key.allows(READ)
 
 
 def begin(services: Services, text: str, response: Response) -> Key:
     """Sign in with a key: the response gets the cookie. Raises Unauthenticated for a wrong one."""
     _check_origin()
-    caller = anonymous(request, g.request_id)
+    caller = anonymous(request, g.request_id, services.settings)
     key = auth.authenticate(services, text.strip() or None, caller)
     found = None if key is None else auth.named(services, key.id)
     if found is None:
@@ -93,7 +91,11 @@ def begin(services: Services, text: str, response: Response) -> Key:
     services.documents.write(
         [
             audit.record(
-                services, _caller(key), "auth.signed_in", ("key", key.id), "Signed in to the pages"
+                services,
+                _caller(services, key),
+                "auth.signed_in",
+                ("key", key.id),
+                "Signed in to the pages",
             )
         ]
     )
@@ -156,7 +158,7 @@ def _find(services: Services) -> Session | None:
         return None
     nonce = str(payload["nonce"]).encode()
     token = hmac.new(_secret(services).encode(), b"form " + nonce, hashlib.sha256).hexdigest()
-    return Session(found[0], token, str(payload["until"]), _caller(found[0]))
+    return Session(found[0], token, str(payload["until"]), _caller(services, found[0]))
 
 
 def _check_origin() -> None:
@@ -165,9 +167,9 @@ def _check_origin() -> None:
         raise Forbidden("This form was sent by another site.")
 
 
-def _caller(key: Key) -> Caller:
+def _caller(services: Services, key: Key) -> Caller:
     return replace(
-        anonymous(request, g.request_id),
+        anonymous(request, g.request_id, services.settings),
         actor=f"key:{key.id}",
         actor_type="admin" if key.role is Role.ADMIN else "user",
     )
