@@ -199,7 +199,7 @@ def test_a_page_with_a_session_is_for_one_reader(fresh: World) -> None:
     assert "private" in signed.headers["Cache-Control"]
     assert "cookie" in signed.vary.as_set()
     anonymous = browser(fresh).get("/settings")
-    assert anonymous.vary.as_set() == {"cookie"}
+    assert "cookie" in anonymous.vary.as_set()
     assert "csrf" not in anonymous.text
 
 
