@@ -146,7 +146,17 @@ _START, _END = datetime(2025, 3, 2, tzinfo=UTC), datetime(2025, 3, 6, 12, tzinfo
 _SPAN: Parameters = {"start_at": _START, "end_at": _END}
 _WINDOWS = windows_parameter([Window("all", None, _END), Window("days", _START, _END)])
 
-READING = {"compact_github_events", "list_co_authors", "measure_numbers"}
+_ACCOUNTS: Parameters = {"account_ids": [ANA.id, BEN.id], "top": 40, "skipped": 3}
+
+READING: Mapping[str, Parameters] = {
+    "compact_github_events": {"reread": "[]"},
+    "find_accounts": {"login": "ana"},
+    "find_people": {"account_ids": [ANA.id, BEN.id]},
+    "list_co_authors": {},
+    "list_personal_events": _ACCOUNTS,
+    "measure_numbers": {},
+}
+"""The statements that read events of both sources, and their parameters beside repositories."""
 
 OTHER_STATEMENTS: Mapping[str, tuple[Dataset, Parameters]] = {
     "digest_contributions": (Dataset.CONTRIBUTIONS, {"repo_id": ENGINE.id}),
@@ -155,6 +165,8 @@ OTHER_STATEMENTS: Mapping[str, tuple[Dataset, Parameters]] = {
     ),
     "latest_repository_names": (Dataset.EVENTS, {}),
     "list_accounts": (Dataset.STANDINGS, {}),
+    "list_personal_contributions": (Dataset.CONTRIBUTIONS, _ACCOUNTS),
+    "list_personal_standings": (Dataset.STANDINGS, _ACCOUNTS),
     "list_standings": (Dataset.STANDINGS, {"window": "all"}),
     "measure_gaps": (Dataset.CONTRIBUTIONS, {"repo_id": ENGINE.id, "windows": _WINDOWS}),
     "most_active_repositories": (Dataset.EVENTS, {"top": 7}),

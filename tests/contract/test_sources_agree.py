@@ -161,12 +161,15 @@ def test_both_engines_read_the_same_of_what_github_told(name: str, tmp_path: Pat
     told = [row for _, _, rows, _ in _groups() for row in rows]
     duck = Duck(tmp_path)
     duck.fill(Dataset.EVENTS, archive)
-    duck.fill(Dataset.GITHUB_EVENTS, [*told[::-1], *told])
-    wanted: Parameters = {"repo_ids": [101 + n * _APART for n in range(len(CASES))]}
+    # Read twice, where that is to make no difference.
+    duck.fill(Dataset.GITHUB_EVENTS, told if "personal" in name else [*told[::-1], *told])
+    wanted = {**READING[name]}
+    if not {"account_ids", "login"} & wanted.keys():
+        wanted["repo_ids"] = [101 + n * _APART for n in range(len(CASES))]
     found = duck.query(name, wanted)
     duck.close()
     tables = {Dataset.GITHUB_EVENTS: told}
-    if name == "measure_numbers":
+    if name not in {"compact_github_events", "list_co_authors"}:
         tables[Dataset.EVENTS] = archive
     assert found
     assert found == reference(name, tables, wanted)

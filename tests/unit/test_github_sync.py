@@ -541,7 +541,7 @@ def _stored(world: GitHubWorld) -> Any:
 # --- what it costs -----------------------------------------------------------------------------
 
 
-def test_a_repository_of_a_thousand_pull_requests_costs_what_the_docs_say(tmp_path: Path) -> None:
+def test_a_repository_of_a_thousand_pull_requests_costs_a_request_a_page(tmp_path: Path) -> None:
     clock = ManualClock()
     told = FakeRepository(1, "octo/engine")
     for number in range(1, 1001):

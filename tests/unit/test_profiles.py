@@ -62,7 +62,7 @@ def test_whatever_is_told_stays_short_and_visible(told: str, longest: int) -> No
         ("ftp://example.org", None),
         ("mailto:ana@example.org", None),
         ("https://github.com@evil.example", None),
-        ("https://user:pass@example.org", None),
+        ("https://user:pass@example.org", None),  # pragma: allowlist secret
         ("https://localhost/x", None),
         ("http://10.0.0.1/x", None),
         ("http://0x7f.1/x", None),
