@@ -4,6 +4,7 @@ from functions.api import api
 from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
 from functions.enrich import batch_enrich_top_contributors, enrich_contributor
+from functions.live import stream_logs
 from functions.maintenance import apply_retention, sweep_jobs
 from functions.pipeline import refresh_stale_repositories, run_pipeline
 from functions.recalculate import (
@@ -12,6 +13,7 @@ from functions.recalculate import (
     recalculate_global_leaderboard,
     recalculate_leaderboards,
 )
+from functions.reports import send_weekly_report
 from functions.scrape import scrape_repository
 
 __all__ = [
@@ -28,5 +30,7 @@ __all__ = [
     "report_budget",
     "run_pipeline",
     "scrape_repository",
+    "send_weekly_report",
+    "stream_logs",
     "sweep_jobs",
 ]

@@ -6,7 +6,7 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import costs, enrichment_steps, job_steps, pipeline, retention
+from shared import costs, enrichment_steps, job_steps, live_log, notices, pipeline, retention
 from shared.context import Services
 from shared.ports import Task
 from shared.retention import Slice
@@ -48,8 +48,10 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck."""
+    """Settle what got stuck, drop old lines of the log, and send what somebody should hear of."""
     job_steps.sweep(services)
     pipeline.sweep(services)
     costs.sweep(services)
     enrichment_steps.sweep(services)
+    live_log.expire(services)
+    notices.sweep(services)

@@ -62,8 +62,11 @@ def with_file(environment: Mapping[str, str], file: Path) -> dict[str, str]:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """The settings as environment variables, for a process that is started with them."""
-    dumped = settings.model_dump(mode="json", exclude_none=True)
+    """The settings that are set as environment variables, for a process that is started with them.
+
+    Defaults are left out, so that in that process, too, what is stored may win over them.
+    """
+    dumped = settings.model_dump(mode="json", exclude_none=True, exclude_unset=True)
     return {
         name.upper(): ",".join(map(str, value)) if isinstance(value, list) else str(value)
         for name, value in dumped.items()

@@ -15,6 +15,7 @@ from infra.environment import settings_from, with_file
 from infra.github import client as github
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
+from infra.rates import rates_of
 from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
@@ -22,6 +23,7 @@ from shared.budget import Budget
 from shared.calls import Callers
 from shared.context import Services
 from shared.errors import Rejected
+from shared.flags import FlagCache
 from shared.limits import limits_of
 from shared.metering import MeteredWarehouse
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
@@ -60,6 +62,8 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         breaker=breaker,
         callers=_callers(settings, clock),
         outward=HttpOutward(),
+        rates=rates_of(settings),
+        flags=FlagCache(ports.documents, clock),
         now=clock,
         new_id=new_id,
         jitter=random.random,

@@ -74,11 +74,6 @@ def trail(services: Services, *, after: str | None = None, limit: int = 100) -> 
     )
 
 
-def authentication_failed(services: Services, caller: Caller, reason: str) -> None:
-    """Put a refused attempt to authenticate on the trail."""
-    services.documents.write([record(services, caller, "auth.refused", ("key", "unknown"), reason)])
-
-
 def fields_of(model: BaseModel) -> Fields:
     """A model as document fields."""
     fields: Fields = model.model_dump(mode="json")

@@ -11,10 +11,12 @@ from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.calls import Callers, Outward
+from shared.flags import FlagCache
 from shared.github import GitHub
 from shared.lookups import ProfileLookup
 from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
+from shared.rates import Rates
 from shared.settings import Settings
 
 
@@ -41,6 +43,8 @@ class Services:
     breaker: Breaker
     callers: Callers
     outward: Outward
+    rates: Rates
+    flags: FlagCache
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     jitter: Callable[[], float]

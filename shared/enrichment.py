@@ -20,9 +20,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared import audit
+from shared import audit, flag_config
 from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict, Severity
+from shared.flags import ENRICHMENT
 from shared.jobs import JobError
 from shared.models import iso, parse_time
 from shared.ports import Document, DocumentPage, Json, Query, Task, Transaction, Write
@@ -131,8 +132,18 @@ def is_due(services: Services, found: Enrichment | None, login: str) -> bool:
     return services.now() - parse_time(found.ended_at) >= age
 
 
+def is_enabled(services: Services, github_id: int, caller: Caller = SYSTEM) -> bool:
+    """Whether the flag lets this caller ask for this account's profile."""
+    return flag_config.is_on(services, ENRICHMENT, caller=caller, subject=str(github_id))
+
+
 def request(services: Services, github_id: int, login: str, caller: Caller) -> Asked:
-    """Ask for somebody's profile. Raises Conflict where GitHub's API is not asked at all."""
+    """Ask for somebody's profile.
+
+    Raises Conflict where GitHub's API is not asked at all, and where the flag is off.
+    """
+    if not is_enabled(services, github_id, caller):
+        raise Conflict("Profiles are not read: the flag enable_enrichment is off.")
     if services.github is None:
         raise Conflict(
             "GitHub's API is not asked here, so there are no profiles. Set GITHUB_TOKEN, and "

@@ -71,5 +71,6 @@ def _due(services: Services, rows: list[Row]) -> Iterator[Row]:
         documents = services.documents.get(*(enrichment.path(row.github_id) for row in some))
         for row, document in zip(some, documents, strict=True):
             found = None if document is None else enrichment.read(document)
-            if enrichment.is_due(services, found, row.username):
+            is_due = enrichment.is_due(services, found, row.username)
+            if is_due and enrichment.is_enabled(services, row.github_id):
                 yield row

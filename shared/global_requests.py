@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from shared import jobs
 from shared.context import SYSTEM, Caller, Services
+from shared.flags import CONFIG, scoring_mark
 from shared.jobs import Job, JobType, Stage
 from shared.ports import Document, Json, Transaction, Write
 from shared.statements import method_digest
@@ -83,15 +84,16 @@ def note_change(services: Services) -> None:
 
 def outdated(services: Services) -> bool:
     """True if the global boards may not be made from all that is known now."""
-    state, *rules = services.documents.get(_STATE, *_RULES)
+    state, flags, *rules = services.documents.get(_STATE, CONFIG, *_RULES)
     fields = _fields(state)
-    return fields.get("done") != _asked(state) or fields.get("made_by") != _made_by(rules)
+    made_by = _made_by(services, flags, rules)
+    return fields.get("done") != _asked(state) or fields.get("made_by") != made_by
 
 
 def basis(services: Services) -> Basis:
     """What global boards would be made from now. To be read before their facts are."""
-    state, *rules = services.documents.get(_STATE, *_RULES)
-    return Basis(_asked(state), tuple(_made_by(rules)))
+    state, flags, *rules = services.documents.get(_STATE, CONFIG, *_RULES)
+    return Basis(_asked(state), tuple(_made_by(services, flags, rules)))
 
 
 def made_from(services: Services, made: Basis) -> None:
@@ -134,5 +136,9 @@ def _asked(state: Document | None) -> int:
     return 0 if state is None else int(str(state.fields.get("asked", 0)))
 
 
-def _made_by(rules: Sequence[Document | None]) -> list[str]:
-    return [*("" if document is None else document.version for document in rules), method_digest()]
+def _made_by(
+    services: Services, flags: Document | None, rules: Sequence[Document | None]
+) -> list[str]:
+    versions = ["" if document is None else document.version for document in rules]
+    flagged = scoring_mark(flags, services.settings, services.now())
+    return [*versions, flagged, method_digest()]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from shared import flag_config
 from shared.context import Services
+from shared.flags import SCRAPES
 from shared.jobs import Job, Stage, read
 from shared.models import iso, parse_time
 from shared.ports import Document, Transaction, Write
@@ -37,9 +39,8 @@ def take(services: Services, transaction: Transaction, job: Job) -> bool:
         for holder, until in (document.fields if document else {}).items()
         if parse_time(str(until)) > now and holder != job.id
     }
-    places = (
-        services.settings.max_concurrent_scrapes if PLACES[job.stage] == PLACES[Stage.SCRAPE] else 1
-    )
+    scrapes = PLACES[job.stage] == PLACES[Stage.SCRAPE]
+    places = flag_config.value(services, SCRAPES) if scrapes else 1
     if len(held) >= places:
         return False
     held[job.id] = iso(now + lease(services))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places, job_waits, pipeline_runs
+from shared import job_places, job_waits, live_log, notices, pipeline_runs
 from shared.context import Services
 from shared.errors import (
     BudgetWaits,
@@ -29,6 +29,7 @@ from shared.jobs import (
     read,
     stored,
 )
+from shared.live_log import Level
 from shared.models import iso
 from shared.ports import Json, Query, Transaction, Write
 from shared.request_budget import working_for
@@ -67,7 +68,8 @@ def report(services: Services, job: Job, done: int, total: int, message: str) ->
             progress = Progress(done=done, total=total, message=message)
             lease = iso(services.now() + job_places.lease(services))
             reported = now.model_copy(update={"progress": progress, "due_at": lease})
-            for write in (*job_places.renewed(transaction, now, lease), stored(reported)):
+            said = live_log.line(services, now, Level.INFO, message)
+            for write in (*job_places.renewed(transaction, now, lease), stored(reported), said):
                 transaction.write(write)
 
     services.documents.transact(update)
@@ -103,7 +105,7 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
             job_places.leave(transaction, job)
             return None
         if not retries:
-            return _fail_for_good(transaction, now, noted)
+            return _fail_for_good(services, transaction, now, noted)
         later = now.model_copy(
             update={
                 "state": State.RETRYING,
@@ -115,7 +117,8 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
                 "due_at": iso(not_before + SLACK),
             }
         )
-        for write in (*job_places.freed(transaction, now), stored(later)):
+        said = live_log.line(services, now, Level.WARNING, f"will be tried again: {noted.message}")
+        for write in (*job_places.freed(transaction, now), stored(later), said):
             transaction.write(write)
         return later
 
@@ -191,6 +194,8 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
             }
         )
         transaction.write(stored(running))
+        if job.started_at is None:
+            transaction.write(live_log.line(services, job, Level.INFO, "started"))
         return running, None
 
     running, waiting = services.documents.transact(take)
@@ -228,6 +233,8 @@ def _advance(
                 "due_at": iso(moment + SLACK),
             }
         moved = now.model_copy(update=update)
+        if moved.ended:
+            writes.append(live_log.line(services, now, Level.INFO, "completed"))
         for write in (*writes, stored(moved)):
             transaction.write(write)
         return moved
@@ -235,7 +242,7 @@ def _advance(
     return services.documents.transact(move)
 
 
-def _fail_for_good(transaction: Transaction, job: Job, error: JobError) -> Job:
+def _fail_for_good(services: Services, transaction: Transaction, job: Job, error: JobError) -> Job:
     writes = job_places.freed(transaction, job)
     writes += _ended(transaction, job, RepositoryStatus.ERROR, error.message)
     failed = job.model_copy(
@@ -247,8 +254,25 @@ def _fail_for_good(transaction: Transaction, job: Job, error: JobError) -> Job:
             "finished_at": error.at,
         }
     )
-    letter = {"job_id": job.id, "type": job.type.value, "failed_at": error.at, "reason": error.code}
-    for write in (*writes, stored(failed), Write(f"dead_letters/{job.id}", letter)):
+    letter: dict[str, Json] = {
+        "job_id": job.id,
+        "type": job.type.value,
+        "failed_at": error.at,
+        "reason": error.code,
+        "settled_at": None,
+    }
+    said = live_log.line(services, job, Level.ERROR, f"failed: {error.message}")
+    writes += notices.writes(
+        services,
+        f"job-{job.id}-{job.dispatches}",
+        "job_failed",
+        f"A job failed: {job.type.value.replace('_', ' ')}"
+        + (f" of {job.repository}" if job.repository else ""),
+        text=error.message,
+        page=f"/jobs/{job.id}",
+        details={**letter, "repository": job.repository, "message": error.message},
+    )
+    for write in (*writes, stored(failed), Write(f"dead_letters/{job.id}", letter), said):
         transaction.write(write)
     return failed
 
@@ -288,7 +312,7 @@ def _settle(services: Services, job: Job) -> bool:
                 severity=Severity.HIGH,
                 at=iso(moment),
             )
-            return _fail_for_good(transaction, now, error)
+            return _fail_for_good(services, transaction, now, error)
         again = now.model_copy(
             update={
                 "dispatches": now.dispatches + 1,
@@ -298,7 +322,9 @@ def _settle(services: Services, job: Job) -> bool:
                 "due_at": iso(moment + SLACK),
             }
         )
-        for write in (*job_places.freed(transaction, now), stored(again)):
+        said = "lost its worker and is begun anew" if lost else "is begun anew: its task was lost"
+        writes = (stored(again), live_log.line(services, now, Level.WARNING, said))
+        for write in (*job_places.freed(transaction, now), *writes):
             transaction.write(write)
         return again
 

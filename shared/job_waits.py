@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places
+from shared import job_places, live_log
 from shared.context import Services
 from shared.errors import AllowanceWaits, BudgetWaits
 from shared.jobs import SLACK, Job, JobError, State, dispatch, read, stored
+from shared.live_log import Level
 from shared.models import iso
 from shared.ports import Query, Transaction
 
@@ -49,7 +50,8 @@ def wait(services: Services, job: Job, why: BudgetWaits) -> Job | None:
                 "due_at": iso(due + SLACK),
             }
         )
-        for write in (*job_places.freed(transaction, now), stored(waiting)):
+        said = live_log.line(services, now, Level.INFO, message)
+        for write in (*job_places.freed(transaction, now), stored(waiting), said):
             transaction.write(write)
         return waiting
 

@@ -28,7 +28,7 @@ ON_DEMAND_USD = Decimal("6.25")
 Dollars = Annotated[
     Decimal, Field(ge=0, le=1_000_000, max_digits=13, decimal_places=6, allow_inf_nan=False)
 ]
-Percent = Annotated[int, Field(ge=1, le=100)]
+Percent = Annotated[int, Field(ge=1, le=100, strict=True)]
 Tebibytes = Annotated[
     Decimal, Field(ge=0, le=10_000, max_digits=8, decimal_places=3, allow_inf_nan=False)
 ]

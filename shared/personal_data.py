@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared import enrichment, github_pages, people, pseudonyms, repositories
+from shared import (
+    enrichment,
+    github_pages,
+    notices,
+    people,
+    pseudonyms,
+    repositories,
+    weekly_report,
+)
 from shared.boards import GLOBAL, pointer_path, repository_board
 from shared.context import Services
 from shared.errors import NotFound
@@ -170,6 +178,29 @@ def _pages(services: Services, accounts: Accounts) -> Exported:
     ]
 
 
+def _reports(services: Services, accounts: Accounts) -> Exported:
+    return [{**found} for a in accounts for found in weekly_report.export(services, a)]
+
+
+def _forget_reports(services: Services, accounts: Accounts) -> None:
+    for account in accounts:
+        weekly_report.forget(services, account)
+
+
+def _notices(services: Services, accounts: Accounts) -> Exported:
+    return [
+        {"id": n.id, "at": n.at, "title": n.title, "text": n.text}
+        for n in notices.waiting(services, weekly_report.EVENT)
+        if weekly_report.names(n.details, accounts)
+    ]
+
+
+def _withdraw_notices(services: Services, accounts: Accounts) -> None:
+    for notice in notices.waiting(services, weekly_report.EVENT):
+        if weekly_report.names(notice.details, accounts):
+            notices.withdraw(services, notice)
+
+
 _CLASSES = "state/account_classes"
 
 _REDACTED = "rewritten by the step that redacts generations"
@@ -183,10 +214,13 @@ HOLDINGS: Mapping[str, Holding] = {
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
     "github_pages": Holding(_pages, github_pages.forget),
+    "reports": Holding(_reports, _forget_reports),
+    "notices": Holding(_notices, _withdraw_notices),
 }
 """Collections that hold people, by name."""
 
 NOBODY_IN: Mapping[str, str] = {
+    "auth_failures": "when keys were refused, by a digest of address or key",
     "board_generations": "heads of generations: sums, first keys of indexes; redacted with them",
     "board_parts": "rows of generations, exported as boards; redacted with them",
     "archive_days": "which hours were extracted",
@@ -198,9 +232,11 @@ NOBODY_IN: Mapping[str, str] = {
     "config": "settings that can be changed",
     "cost_days": "what was spent",
     "dead_letters": "which jobs failed",
+    "flag_configs": "flags, as they were set",
     "github": "how far lists of a repository were read",
     "jobs": "what is to be done for a repository; a person's job names nobody",
     "keys": "API keys, whose holders are no contributors",
+    "log_lines": "what jobs of repositories said; a person's job names nobody",
     "manifests": "units of the warehouse",
     "pipeline_occasions": "calls that began a pipeline",
     "pipelines": "runs of the pipeline",

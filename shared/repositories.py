@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from shared import audit, github_pages, global_requests, jobs, repository_names
+from shared import audit, flag_config, github_pages, global_requests, jobs, repository_names
 from shared.boards import repository_board
 from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
+from shared.flags import INCREMENTAL
 from shared.jobs import Job, JobType, RepositoryStatus
 from shared.messages import CHANGED
 from shared.models import RepositoryName, iso
@@ -76,7 +77,10 @@ def noted_scrape(
     active = transaction.get(f"jobs/{repository.active_job}") if repository.active_job else None
     if active is not None and not jobs.read(active).ended:
         return jobs.read(active), ()
-    type_ = JobType.FULL_SCRAPE if full else JobType.INCREMENTAL_SCRAPE
+    is_incremental = not full and flag_config.is_on(
+        services, INCREMENTAL, caller=caller, subject=name.key
+    )
+    type_ = JobType.FULL_SCRAPE if not is_incremental else JobType.INCREMENTAL_SCRAPE
     job = jobs.new(
         services,
         caller,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from shared import forgotten, github_pages, jobs, orphans, pipeline_runs
+from shared import auth_failures, forgotten, github_pages, jobs, orphans, pipeline_runs
 from shared.budget_books import day_name, entry
 from shared.context import Services
 from shared.models import iso
@@ -129,6 +129,11 @@ def _occasions(services: Services, after: str | None) -> tuple[int, str | None]:
     return _older(services, "pipeline_occasions", "created_at", after, oldest, lambda _: True)
 
 
+def _failures(services: Services, after: str | None) -> tuple[int, str | None]:
+    oldest = iso(services.now() - auth_failures.WITHIN)
+    return _older(services, "auth_failures", "last_at", after, oldest, lambda _: True)
+
+
 def _generations(services: Services, after: str | None) -> tuple[int, str | None]:
     return orphans.remove_orphans(services, after, _SLICE)
 
@@ -177,6 +182,7 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "jobs": _jobs,
     "pipelines": _runs,
     "occasions": _occasions,
+    "auth_failures": _failures,
     "generations": _generations,
     "github": github_pages.sweep,
     "charges": _charges,

@@ -137,6 +137,14 @@ class Settings(BaseModel):
         default=(), description="what is asked about profiles besides GitHub"
     )
 
+    session_secret: str | None = Field(
+        default=None,
+        min_length=16,
+        repr=False,
+        description="what sessions of the dashboard are signed with; made and kept by itself where "
+        "unset",
+    )
+
     webhook_secret: str | None = Field(
         default=None,
         min_length=16,
@@ -148,6 +156,76 @@ class Settings(BaseModel):
     )
     notify_webhook_secret: str | None = Field(
         default=None, min_length=16, repr=False, description="what such notices are signed with"
+    )
+    slack_webhook_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        repr=False,
+        description="an incoming webhook of Slack, or of what takes the same, for notices",
+    )
+    notify_events: tuple[
+        Literal["job_failed", "budget_warning", "weekly_movers", "auth_failures"], ...
+    ] = Field(
+        default=("job_failed", "budget_warning", "weekly_movers", "auth_failures"),
+        description="what is told to both addresses beside pipeline runs",
+    )
+
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where readers find the dashboard, for links in feeds, pictures and messages; "
+        "unset: as they came, and none in messages",
+    )
+    live_streams: int = Field(
+        default=16,
+        ge=1,
+        le=500,
+        description="readers of the live log that an instance serves at once",
+    )
+    stream_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where the live log is streamed, if not by whoever serves the pages",
+    )
+
+    enable_enrichment: bool = Field(default=True, description="flag: profiles are read")
+    enable_incremental_scrape: bool = Field(
+        default=True, description="flag: a scrape reads only what is new"
+    )
+    enable_websocket_logs: bool = Field(
+        default=True, description="flag: logs are streamed over a WebSocket"
+    )
+    new_scoring_algorithm: int = Field(
+        default=0, ge=0, description="flag: version of the rule set that boards are made by; 0: off"
+    )
+
+    redis_url: str | None = Field(
+        default=None,
+        pattern=r"^(rediss?|redis\+unix|unix)://",
+        repr=False,
+        description="Redis in which all instances count requests together",
+    )
+    rate_limit_anonymous: int = Field(
+        default=100, ge=0, description="requests a minute from an address without a key; 0: any"
+    )
+    rate_limit_key: int = Field(default=1000, ge=0, description="requests a minute with a key")
+    rate_limit_burst: int = Field(default=10, ge=0, description="requests a second from either")
+    rate_limit_instances: int | None = Field(
+        default=None, ge=1,
+        description="among how many limits are divided without Redis; unset: the most instances "
+        "that are deployed on gcp, one here",
+    )  # fmt: skip
+    trusted_proxies: int | None = Field(
+        default=None, ge=0, le=10,
+        description="proxies in front whose entries of X-Forwarded-For count; unset: 1 on gcp, "
+        "else 0",
+    )  # fmt: skip
+    auth_failures_alert: int = Field(
+        default=5, ge=1, le=1000,
+        description="refused keys of an address within ten minutes above which somebody is told",
+    )  # fmt: skip
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="origins whose pages may call the API, or *; none unless set"
     )
 
     google_cloud_project: str | None = Field(default=None, description="project of the gcp backend")

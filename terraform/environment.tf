@@ -15,6 +15,8 @@ locals {
     INVOKER_SERVICE_ACCOUNTS = join(",", [for caller in google_service_account.caller : caller.email])
     TASKS_QUEUE_PREFIX       = local.deployment.queue_prefix
     FUNCTION_URL             = "https://${var.region}-${var.project}.cloudfunctions.net/{function}"
+    PUBLIC_URL               = local.has_edge ? "https://${var.domain}" : ""
+    STREAM_URL               = "https://${var.region}-${var.project}.cloudfunctions.net/stream_logs"
     BIGQUERY_DATASET         = google_bigquery_dataset.facts.dataset_id
     BIGQUERY_LOCATION        = google_bigquery_dataset.facts.location
     ARCHIVE_PROJECT          = local.deployment.archive_project
@@ -22,6 +24,7 @@ locals {
     BUDGET_DAILY_USD         = tostring(var.budget_daily_usd)
     BUDGET_MONTHLY_USD       = tostring(var.budget_monthly_usd)
     BUDGET_WARNING_PERCENT   = tostring(var.budget_warning_percent)
+    TRUSTED_PROXIES          = local.has_edge ? "2" : "1"
   }
 
   # The account that Pub/Sub itself works as in this project.

@@ -31,11 +31,11 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = each.value.max_instances
     timeout_seconds                  = each.value.timeout
     service_account_email            = google_service_account.function[each.key].email
-    environment_variables            = merge(local.environment, local.github_app)
+    environment_variables            = merge(local.environment, local.github_app, try(each.value.environment, {}))
 
     # Who may call is IAM's to say (invokers.tf): tasks, pushes and schedules come from outside the
     # network. Behind the load balancer the API's own address is closed.
-    ingress_settings = each.value.trigger == "http" && local.has_edge ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_ALL"
+    ingress_settings = each.key == "api" && local.has_edge ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_ALL"
 
     # False leaves traffic as it is; true would move all of it to the revision that an apply makes.
     all_traffic_on_latest_revision = false

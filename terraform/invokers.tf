@@ -1,4 +1,4 @@
-# Who may call what. Only the API can be called by everybody.
+# Who may call what. Only the API and the live log can be called by everybody.
 
 resource "google_cloud_run_v2_service_iam_member" "caller" {
   for_each = local.called_by
@@ -11,7 +11,7 @@ resource "google_cloud_run_v2_service_iam_member" "caller" {
 }
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
-  for_each = var.public_api ? toset(["api"]) : toset([])
+  for_each = var.public_api ? toset(["api", "stream_logs"]) : toset([])
 
   project  = var.project
   location = var.region

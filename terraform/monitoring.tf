@@ -12,6 +12,7 @@ locals {
     budget_warnings  = { event = "budget_warning", also = "", what = "The warehouse's limit is nearly used up" }
     budget_overruns  = { event = "budget_overrun", also = "", what = "A statement was billed more than it was allowed" }
     failed_requests  = { event = "request_failed", also = "", what = "Requests that ended in an error of ours" }
+    auth_failures    = { event = "auth_failures", also = "", what = "Keys are refused again and again" }
     failed_checks    = { event = "health_check_failed", also = "", what = "Parts that did not answer a health check" }
     postponed_events = { event = "delivery_postponed", also = "", what = "Deliveries that were put off" }
   }
@@ -22,6 +23,7 @@ locals {
     dead_letters    = { above = 0, window = "300s", severity = "ERROR" }
     budget_warnings = { above = 0, window = "300s", severity = "WARNING" }
     budget_overruns = { above = 0, window = "300s", severity = "CRITICAL" }
+    auth_failures   = { above = 0, window = "300s", severity = "WARNING" }
   }
 }
 

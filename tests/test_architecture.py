@@ -194,6 +194,7 @@ def test_the_schedules_are_those_that_are_deployed() -> None:
         "recalculate-everything": "recalculate_everything",
         "enrich-top-contributors": "batch_enrich_top_contributors",
         "apply-retention": "apply_retention",
+        "send-weekly-report": "send_weekly_report",
     }
 
 

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge
+from functions import edge, live_routes
 from functions.api import (
     activity,
     comparison,
@@ -24,9 +24,13 @@ from functions.api import (
     coverage,
     differences,
     enrichment,
+    flags,
+    form,
     health,
     jobs,
+    keys,
     leaderboard,
+    limiting,
     openapi,
     people,
     pipeline,
@@ -34,9 +38,11 @@ from functions.api import (
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
-from functions.dashboard import pages
+from functions.dashboard import actions, operations, pages
+from functions.outside import routes as outside
 from shared.context import Services
-from shared.errors import Rejected, RetryLater
+from shared.errors import LeaderboardError, Rejected, RetryLater
+from shared.settings import Settings
 
 log = structlog.get_logger()
 
@@ -54,6 +60,8 @@ RESOURCES = (
     jobs.resource,
     pipeline.resource,
     coverage.resource,
+    flags.resource,
+    keys.resource,
     health.resource,
     openapi.resource,
 )
@@ -69,7 +77,9 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     app.extensions["leaderboard"] = Surroundings(services)
     for resource in RESOURCES:
         app.register_blueprint(resource)
-    app.register_blueprint(pages.blueprint)
+    for each in (pages.blueprint, operations.blueprint, actions.blueprint, outside.blueprint):
+        app.register_blueprint(each)
+    live_routes.attach(app, services)
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_forget)
@@ -83,11 +93,16 @@ def _begin() -> None:
     g.started = time.monotonic()
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
     check_length(request)
+    limiting.admit()
 
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    limiting.tell(response)
+    if (settings := _settings()) is not None:
+        form.share(response, settings)
+    form.pack(response)
     log.info(
         "request_answered",
         method=request.method,
@@ -102,6 +117,14 @@ def _path() -> str:
     """The path for the log; where a person is named in it, that of all such addresses."""
     named = {"login", "account"} & (request.view_args or {}).keys()
     return request.url_rule.rule if named and request.url_rule else request.path
+
+
+def _settings() -> Settings | None:
+    """The settings, None where they are wrong: that is said by the answer to any question."""
+    try:
+        return surroundings().services().settings
+    except LeaderboardError:
+        return None
 
 
 def _forget(_error: BaseException | None) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from functions.api.access import ADMIN
 from functions.api.boards import board_named
 from functions.api.config_schemas import (
+    NewRules,
     Preview,
     PreviewAnswer,
     PreviewMeta,
     PreviewResult,
+    Restoration,
     RulesAnswer,
     RulesInForce,
     RulesMeta,
+    RulesQuery,
+    RulesVersion,
     moved,
     summary,
 )
@@ -20,20 +25,59 @@ from functions.api.links import here
 from functions.api.parsing import rejected
 from functions.api.resource import Call, Reply, Resource
 from shared import rule_sets
-from shared.errors import NotFound, Rejected, RetryLater
+from shared.errors import Conflict, NotFound, Rejected, RetryLater
 from shared.models import Kind
+from shared.rule_sets import Versioned
 from shared.scoring import RuleSet
 from shared.what_if import compare
 
 resource = Resource("config")
 
 
-@resource.operation("GET", "/api/v1/config/scoring")
-def show_scoring_rules(call: Call) -> Reply[RulesAnswer]:
-    """The rule set in force."""
-    current = rule_sets.current(call.services)
-    data = RulesInForce(version=current.version, digest=current.rules.digest, rules=current.rules)
-    return Reply(RulesAnswer(data=data, meta=RulesMeta(kinds=list(Kind)), links=here()))
+@resource.operation("GET", "/api/v1/config/scoring", errors=(NotFound, RetryLater))
+def show_scoring_rules(call: Call, query: RulesQuery) -> Reply[RulesAnswer]:
+    """The rule set in force, or one that was, and who changed them when."""
+    services, wanted = call.services, query.version
+    found = rule_sets.current(services)
+    return _rules(call, found if wanted is None else rule_sets.version(services, wanted))
+
+
+@resource.operation(
+    "PUT", "/api/v1/config/scoring", scope=ADMIN, errors=(NotFound, Conflict, RetryLater)
+)
+def set_scoring_rules(call: Call, body: NewRules) -> Reply[RulesAnswer]:
+    """Put a whole rule set in force. All boards are made anew by it."""
+    return _rules(call, rule_sets.change(call.services, call.caller, body.rules, seen=body.version))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/config/scoring/rollback",
+    scope=ADMIN,
+    errors=(NotFound, Conflict, RetryLater),
+)
+def restore_scoring_rules(call: Call, body: Restoration) -> Reply[RulesAnswer]:
+    """Go back to the rules of a former version, which are then a new one."""
+    return _rules(call, rule_sets.restore(call.services, call.caller, body.version))
+
+
+def _rules(call: Call, found: Versioned) -> Reply[RulesAnswer]:
+    data = RulesInForce(version=found.version, digest=found.rules.digest, rules=found.rules)
+    meta = RulesMeta(
+        kinds=list(Kind),
+        stored=rule_sets.stored(call.services),
+        history=[
+            RulesVersion(
+                version=each.version,
+                digest=each.rules.digest,
+                changed_at=each.changed_at,
+                changed_by=each.changed_by,
+                restores=each.restores,
+            )
+            for each in rule_sets.history(call.services)
+        ],
+    )
+    return Reply(RulesAnswer(data=data, meta=meta, links=here()))
 
 
 @resource.operation(

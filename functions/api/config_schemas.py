@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.api.parameters import ClassName, WindowName
+from functions.api.parameters import ClassName, Query, WindowName
 from functions.api.schemas import Envelope, Links, Score, Shape, Time, points
 from shared.boards import GLOBAL
 from shared.models import AccountClass, Kind
@@ -56,6 +56,28 @@ class Preview(_Request):
     limit: int = Field(50, ge=1, le=500, description="The largest moves that are shown")
 
 
+class RulesQuery(Query):
+    """Which rule set."""
+
+    version: int | None = Field(None, ge=1, le=1_000_000, description="One that was in force")
+
+
+class NewRules(_Request):
+    """A whole rule set to put in force."""
+
+    rules: RuleSet
+    version: int | None = Field(
+        None, ge=1, le=1_000_000, strict=True,
+        description="The version it was made from; another one in force is a conflict",
+    )  # fmt: skip
+
+
+class Restoration(_Request):
+    """A former version to go back to."""
+
+    version: int = Field(ge=1, le=1_000_000, strict=True)
+
+
 class RulesInForce(Shape):
     """A rule set. ``digest`` is the same for two ways of writing the same rules."""
 
@@ -64,10 +86,29 @@ class RulesInForce(Shape):
     rules: RuleSet
 
 
+class RulesVersion(Shape):
+    """A rule set that was once stored. ``restores`` is the version that it went back to.
+
+    Version 1 is the default, which nobody stored.
+    """
+
+    version: int
+    digest: str
+    changed_at: Time | None
+    changed_by: str | None
+    restores: int | None
+
+
 class RulesMeta(Shape):
-    """``kinds`` are all that can be scored; those a rule set does not name earn nothing."""
+    """``kinds`` are all that can be scored; those a rule set does not name earn nothing.
+
+    ``stored`` is the version that is stored as the one in force. Boards are made by another one
+    while the flag new_scoring_algorithm names it. ``history`` is newest first.
+    """
 
     kinds: list[Kind]
+    stored: int
+    history: list[RulesVersion]
 
 
 class RulesAnswer(Envelope[RulesInForce, RulesMeta, Links]):

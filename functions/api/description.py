@@ -22,6 +22,7 @@ Json = dict[str, Any]
 _TEMPLATE = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"<(?:path:)?(\w+)>")
 _KEY = "ApiKey"
+_ERROR_BODY = _TEMPLATE.format(model="ErrorBody")
 _UNEXPECTED = 500
 
 _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
@@ -29,6 +30,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "name": ("The repository's name, in any case", "flask"),
     "account": ("A numeric account id on GitHub", "583231"),
     "login": ("A login on GitHub, in any case", "davidism"),
+    "key_id": ("A key's id: what stands between the underscores of its text", "0123abcd"),
     "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
@@ -42,6 +44,7 @@ _REASONS: Mapping[int, str] = {
     409: "The state does not allow this now.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    429: "Too many requests. Retry-After says when to ask again.",
     500: "Something went wrong here. The log has the details by request_id.",
     503: "A passing failure, or the budget is spent. Retry-After says when to try again.",
 }
@@ -50,7 +53,19 @@ _HEADERS: Json = {
     "X-Request-ID": {
         "description": "The id of this request in the logs: the one sent, or a new one",
         "schema": {"type": "string"},
-    }
+    },
+    "X-RateLimit-Limit": {
+        "description": "Requests that are allowed; absent for those that are not counted",
+        "schema": {"type": "integer"},
+    },
+    "X-RateLimit-Remaining": {
+        "description": "How many of them are left",
+        "schema": {"type": "integer"},
+    },
+    "X-RateLimit-Reset": {
+        "description": "When the oldest request counts no more, in seconds since 1970",
+        "schema": {"type": "integer"},
+    },
 }
 _READ_HEADERS: Json = {
     "ETag": {"description": "Send it as If-None-Match", "schema": {"type": "string"}},
@@ -59,6 +74,18 @@ _READ_HEADERS: Json = {
         "schema": {"type": "string"},
     },
 }
+
+
+def _error(status: int, reference: str) -> Json:
+    return {
+        "description": _REASONS[status],
+        "headers": _HEADERS,
+        "content": _json(reference),
+    }
+
+
+def _json(reference: str) -> Json:
+    return {"application/json": {"schema": {"$ref": reference}}}
 
 
 def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
@@ -72,7 +99,11 @@ def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
             "operationId": name,
             "tags": ["openapi"],
             "summary": summary,
-            "responses": {"200": success, "304": _UNCHANGED},
+            "responses": {
+                "200": success,
+                "304": _UNCHANGED,
+                **{str(status): _error(status, _ERROR_BODY) for status in (400, 413, 429)},
+            },
         }
     }
 
@@ -166,6 +197,8 @@ def _operation(operation: Operation, references: _References, components: Json) 
         ],
         "responses": _responses(operation, references),
     }
+    if operation.deprecated is not None:
+        described["deprecated"] = True
     if operation.description:
         described["description"] = operation.description
     if operation.body is not None:
@@ -243,11 +276,7 @@ def _responses(operation: Operation, references: _References) -> Json:
     if operation.forwards:
         responses["308"] = {**success, "description": "It has another address now: Location."}
     for status in sorted({*map(status_of, _errors(operation)), _UNEXPECTED}):
-        responses[str(status)] = {
-            "description": _REASONS[status],
-            "headers": _HEADERS,
-            "content": _json(references[ErrorBody, "serialization"]),
-        }
+        responses[str(status)] = _error(status, references[ErrorBody, "serialization"])
     return responses
 
 
@@ -255,7 +284,3 @@ def _errors(operation: Operation) -> set[type[LeaderboardError]]:
     """Those an operation names, and those any request can make."""
     errors = {*operation.errors, Rejected, BodyTooLarge}
     return errors | {NotJson} if operation.body is not None else errors
-
-
-def _json(reference: str) -> Json:
-    return {"application/json": {"schema": {"$ref": reference}}}

@@ -10,7 +10,7 @@ from functions.api.schemas import Envelope, Links, Nothing, Shape
 from shared import health
 from shared.errors import RetryLater
 
-resource = Resource("health")
+resource = Resource("health", limited=False)
 
 
 class Alive(Shape):

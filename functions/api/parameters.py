@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from functions.api.links import LAST_PAGE
+from shared.auth import Role
 from shared.boards import ALL_CLASSES, CLASSES, GLOBAL, SORTS
 from shared.custom_range import custom_window
 from shared.errors import Rejected
 from shared.jobs import JobType, RepositoryStatus, State
+from shared.keys import ALLOWED
 from shared.models import WINDOW_DAYS, Window, parse_time
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -59,6 +61,8 @@ Order = Annotated[str, *one_of(("asc", "desc"))]
 JobState = Annotated[str, *one_of([state.value for state in State])]
 JobTypeName = Annotated[str, *one_of([type_.value for type_ in JobType])]
 Status = Annotated[str, *one_of([status.value for status in RepositoryStatus])]
+RoleName = Annotated[str, *one_of([role.value for role in Role])]
+ScopeName = Annotated[str, *one_of(ALLOWED[Role.ADMIN])]
 Moment = Annotated[datetime, BeforeValidator(_moment), _MOMENT]
 Generation = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$", examples=["9f86d081884c7d659a2feaa0"])]
 

@@ -12,20 +12,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel
+from werkzeug.http import http_date
 
-from functions.api.access import KEY_HEADER, READ, admitted, anonymous
+from functions.api.access import READ, Who, admitted, identified
 from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
 from shared.activity_facts import ActivityFacts
 from shared.context import Caller, Services
 from shared.custom_range import RangeBoards
-from shared.errors import BudgetRefused, Forbidden, LeaderboardError, RetryLater, Unauthenticated
+from shared.errors import (
+    BudgetRefused,
+    Forbidden,
+    LeaderboardError,
+    RetryLater,
+    TooManyRequests,
+    Unauthenticated,
+)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -33,6 +42,9 @@ Errors = tuple[type[LeaderboardError], ...]
 
 _to_json = msgspec.json.Encoder(decimal_format="number").encode
 """Points are decimals of two places and leave as numbers of two places, which floats would not."""
+
+_OF_LIMITED: Errors = (TooManyRequests,)
+"""What any request can be refused with where requests are counted by caller."""
 
 _CHANGING = "no-cache"
 _FOREVER = "public, max-age=60"
@@ -55,14 +67,14 @@ class Reply(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The surroundings of a request. ``caller`` has a name where the endpoint asks for a key."""
+    """The surroundings of a request. ``caller`` has a name where a key was sent."""
 
     services: Services
     caller: Caller
     ranges: RangeBoards
     known: KnownRepositories
     activities: ActivityFacts
-    key: str | None = field(repr=False, default=None)
+    who: Who
 
     def allow_warehouse(self) -> None:
         """Free on one machine; elsewhere a statement costs money and needs a key.
@@ -74,7 +86,16 @@ class Call:
     def need_key_elsewhere(self) -> None:
         """Open on one machine; elsewhere it takes a key to read. Raises as ``allow_warehouse``."""
         if self.services.settings.backend != "local":
-            admitted(self.services, self.caller, self.key, READ)
+            admitted(self.services, self.who, READ)
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated:
+    """An endpoint that goes: since when that is said, when it ends, and what takes its place."""
+
+    since: datetime
+    ends: datetime
+    successor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,7 @@ class Operation:
     key_elsewhere: bool
     headers: tuple[tuple[str, str], ...]
     forwards: bool
+    deprecated: Deprecated | None
     errors: Errors
 
 
@@ -119,10 +141,11 @@ View = Callable[..., Reply[Any]]
 
 
 class Resource(Blueprint):
-    """The endpoints of one resource."""
+    """The endpoints of one resource. Where it is not ``limited`` anybody may ask at any rate."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, limited: bool = True) -> None:
         super().__init__(name, __name__)
+        self.limited = limited
         self.operations: list[Operation] = []
 
     def operation(
@@ -136,6 +159,7 @@ class Resource(Blueprint):
         key_elsewhere: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
         forwards: bool = False,
+        deprecated: Deprecated | None = None,
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
@@ -144,7 +168,8 @@ class Resource(Blueprint):
         ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
         on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
         those that the endpoint itself looks at, and what they are for. One that ``forwards``
-        answers 308 with the present address of what was asked for by a former one.
+        answers 308 with the present address of what was asked for by a former one. A ``deprecated``
+        one says so in every answer that is no error.
         """
 
         def register(view: View) -> View:
@@ -168,7 +193,8 @@ class Resource(Blueprint):
                 key_elsewhere=reads_warehouse or key_elsewhere,
                 headers=tuple(headers.items()),
                 forwards=forwards,
-                errors=(*keyed, *paid, *errors),
+                deprecated=deprecated,
+                errors=(*keyed, *paid, *errors, *(_OF_LIMITED if self.limited else ())),
             )
             self.operations.append(operation)
             self.add_url_rule(
@@ -182,23 +208,28 @@ class Resource(Blueprint):
         return register
 
 
-def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
-    kept = surroundings()
+def services_here() -> Services:
+    """The services of the application that answers now."""
     try:
-        services = kept.services()
+        return surroundings().services()
     except LeaderboardError as error:  # a wrong setting, which is nothing the caller could mend
         raise RuntimeError("the services could not be set up") from error
-    key = request.headers.get(KEY_HEADER)
-    caller = anonymous(request, g.request_id)
+
+
+def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
+    kept = surroundings()
+    services = services_here()
+    who = identified(services)
+    caller = who.caller
     if operation.scope is not None:
-        caller = admitted(services, caller, key, operation.scope)
+        caller = admitted(services, who, operation.scope)
     arguments = path
     query = query_of(operation.query, request.args)
     if query is not None:
         arguments["query"] = query
     if operation.body is not None:
         arguments["body"] = body_of(operation.body, request)
-    call = Call(services, caller, kept.ranges, kept.known, kept.activities, key)
+    call = Call(services, caller, kept.ranges, kept.known, kept.activities, who)
     reply = view(call, **arguments)
     return _respond(reply, operation)
 
@@ -208,10 +239,19 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
     response = Response(body, reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
         response.headers["Location"] = reply.location
+    if operation.deprecated is not None:
+        _announce(response, operation.deprecated)
     if operation.method != "GET":
         response.headers["Cache-Control"] = "no-store"
         return response
     return to_be_checked(response, reply.etag, forever=reply.forever)
+
+
+def _announce(response: Response, deprecated: Deprecated) -> None:
+    """As RFC 9745 and RFC 8594 have it."""
+    response.headers["Deprecation"] = f"@{int(deprecated.since.timestamp())}"
+    response.headers["Sunset"] = http_date(deprecated.ends)
+    response.headers["Link"] = f'<{deprecated.successor}>; rel="successor-version"'
 
 
 def to_be_checked(response: Response, etag: str | None, *, forever: bool = False) -> Response:

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from flask import (
     Blueprint,
-    current_app,
     make_response,
     redirect,
     render_template,
@@ -23,12 +22,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
-from functions.dashboard import board_page, contributor_page, overview, responses
+from functions.dashboard import board_page, contributor_page, overview, responses, sessions, visit
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS
-from shared import jobs, repositories
+from shared import jobs, repositories, weekly_report
 from shared.boards import GLOBAL, repository_board
-from shared.context import Services
 from shared.errors import LeaderboardError, NotFound, RetryLater
 from shared.models import RepositoryName
 
@@ -59,11 +57,11 @@ def home() -> AnyResponse:
 
 @blueprint.get("/dashboard")
 def dashboard() -> str:
-    """Totals, repositories, the top of the board, movers and jobs; or how to begin."""
-    services = _services()
-    shown = overview.read(services)
-    template = "dashboard.html" if shown.registered else "first_run.html"
-    return render_template(template, shown=shown, now=services.now())
+    """Totals, budget, jobs of today, movers, freshness, the top of the board; or how to begin."""
+    services = visit.services()
+    shown = overview.read(services, with_costs=sessions.reads_costs(services))
+    template = "first_run.html" if shown.empty else "dashboard.html"
+    return render_template(template, **visit.context(), shown=shown)
 
 
 @blueprint.get("/leaderboard")
@@ -71,7 +69,7 @@ def leaderboard() -> str:
     """The board over all registered repositories."""
     address = BoardAddress.read("dashboard.leaderboard", {}, request.args)
     try:
-        page = board_page.read(_services(), GLOBAL, address)
+        page = board_page.read(visit.services(), GLOBAL, address)
     except NotFound:
         if address.generation:
             raise
@@ -85,7 +83,7 @@ def repository(owner: str, name: str) -> str | AnyResponse:
 
     A name that it had leads to its present one.
     """
-    services = _services()
+    services = visit.services()
     named = RepositoryName.parse(f"{owner}/{name}")
     found = repositories.get(services, named)
     if found.called.key != named.key:
@@ -108,17 +106,33 @@ def repository(owner: str, name: str) -> str | AnyResponse:
 def contributor(login: str) -> str:
     """One contributor: standings, and the score of a window down to its events."""
     address = BoardAddress.read("dashboard.contributor", {"login": login}, request.args)
-    page = contributor_page.read(_services(), login, address.window)
+    page = contributor_page.read(visit.services(), login, address.window)
     return render_template("contributor.html", page=page)
 
 
 @blueprint.get("/jobs/<job_id>")
 def job(job_id: str) -> str:
     """A job: progress, error, result."""
-    found = jobs.get(_services(), job_id)
+    found = jobs.get(visit.services(), job_id)
     owner, _, name = (found.repository_key or "").partition("~")
     link = url_for("dashboard.repository", owner=owner, name=name) if name else None
-    return render_template("job.html", job=found, repository_link=link)
+    return render_template("job.html", **visit.context(), job=found, repository_link=link)
+
+
+@blueprint.get("/reports/weekly")
+def weekly() -> str:
+    """The weekly report as it would be now."""
+    try:
+        report = weekly_report.build(visit.services())
+    except NotFound:
+        report = None
+    return render_template("weekly.html", **visit.context(), report=report)
+
+
+@blueprint.get("/dashboard/logs")
+def logs() -> str:
+    """The live log."""
+    return render_template("logs.html", **visit.context())
 
 
 @blueprint.errorhandler(Exception)
@@ -142,9 +156,3 @@ def path_of(found: repositories.Repository) -> str:
     same = RepositoryName.parse(found.name).key == found.key
     owner, name = (found.name.split("/") if same else found.key.split("~"))[:2]
     return url_for("dashboard.repository", owner=owner, name=name)
-
-
-def _services() -> Services:
-    """Those of the app that this is a part of."""
-    found: Services = current_app.extensions["leaderboard"].services()
-    return found

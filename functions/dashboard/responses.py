@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 
 STATIC = Path(__file__).parent / "static"
 
@@ -27,11 +27,17 @@ HEADERS = {
 def finish(response: Response) -> Response:
     """Add the headers; answer 304 to a reader who has this very page."""
     response.headers.update(HEADERS)
+    if "connects_to" in g:
+        policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
+        response.headers["Content-Security-Policy"] = policy
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
     response.headers["Cache-Control"] = "no-cache"
+    if "session_found" in g:
+        response.headers["Cache-Control"] = "private, no-cache" if g.session_found else "no-cache"
+        response.vary.add("Cookie")
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)

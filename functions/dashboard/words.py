@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.jobs import JobType, RepositoryStatus, State
+from shared.limits import shown as usd
 from shared.models import Kind, parse_time
+from shared.pipeline_runs import PipelineState
 from shared.scoring import shown
 
 KINDS: Mapping[Kind, str] = {
@@ -84,6 +86,15 @@ JOB_TYPES: Mapping[JobType, str] = {
     JobType.RECALCULATE_GLOBAL: "Global recalculation",
 }
 
+RUN_STATES: Mapping[PipelineState, tuple[str, str]] = {
+    PipelineState.CHECKING: ("Checking", "busy"),
+    PipelineState.SCRAPING: ("Scraping", "busy"),
+    PipelineState.RECALCULATING: ("Recalculating", "busy"),
+    PipelineState.COMPLETED: ("Completed", "good"),
+    PipelineState.FAILED: ("Failed", "bad"),
+}
+"""What the state of a pipeline run means, and the tone it is shown in."""
+
 _BREAKS = re.compile(r"[\s._\-\[\]/]+")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MINUS = "\N{MINUS SIGN}"
@@ -113,10 +124,49 @@ def each(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
+def each_or_nothing(value: Decimal | int | None) -> str:
+    """As ``each``, and nothing for what is not set."""
+    return "" if value is None else each(Decimal(value))
+
+
 def moment(text: str) -> str:
     """A stored time in UTC, to the minute: ``20 Mar 2025, 00:00 UTC``."""
     at = parse_time(text)
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def day_label(day: str) -> str:
+    """A day as charts name it: ``20 Mar``."""
+    _, month, number_ = day.split("-")
+    return f"{int(number_)} {_MONTHS[int(month) - 1]}"
+
+
+def amount(size: int) -> str:
+    """Bytes in the largest unit of which there is one: ``1.5 GiB``."""
+    value, units = float(size), ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+    for unit in units:
+        if value < 1024 or unit == units[-1]:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("a unit fits")
+
+
+def span(milliseconds: int) -> str:
+    """A duration: ``350 ms``, ``4.2 s``, ``3 min``."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds // 60_000:,} min"
+
+
+def until(text: str, now: datetime) -> str:
+    """How long until then in one unit: ``in 3 hours``."""
+    minutes = -(-int((parse_time(text) - now).total_seconds()) // 60)
+    for unit, size in (("day", 1440), ("hour", 60), ("minute", 1)):
+        if minutes >= size:
+            return f"in {plural(minutes // size, unit)}"
+    return "now"
 
 
 def stamp(text: str) -> str:
@@ -181,9 +231,14 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "score": score,
     "points": points,
     "each": each,
+    "each_or_nothing": each_or_nothing,
+    "usd": usd,
     "moment": moment,
     "stamp": stamp,
     "ago": ago,
+    "amount": amount,
+    "span": span,
+    "until": until,
     "plural": plural,
     "initials": initials,
     "hue": hue,
@@ -198,6 +253,7 @@ LABELS: Mapping[str, Mapping[Any, Any]] = {
     "STATUSES": STATUSES,
     "STATES": STATES,
     "JOB_TYPES": JOB_TYPES,
+    "RUN_STATES": RUN_STATES,
     "PROVIDERS": PROVIDERS,
 }
 """What every template can look up."""

@@ -177,13 +177,14 @@ variables+="|LOG_LEVEL=${LOG_LEVEL:-INFO}|FIRESTORE_DATABASE=(default)"
 variables+="|TASKS_SERVICE_ACCOUNT=$TASKS@$PROJECT.iam.gserviceaccount.com"
 variables+="|INVOKER_SERVICE_ACCOUNTS=$(email "$TASKS"),$(email "$EVENTS"),$(email "$SCHEDULES")"
 variables+="|TASKS_QUEUE_PREFIX=$(table value queue_prefix)|FUNCTION_URL=$(url '{function}')"
+variables+="|STREAM_URL=$(url stream_logs)"
 variables+="|BIGQUERY_DATASET=$DATASET|BIGQUERY_LOCATION=$BIGQUERY_LOCATION"
 variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BLOBS_BUCKET=$BLOBS|BUDGET_DAILY_USD=${BUDGET_DAILY_USD:-5}"
 variables+="|BUDGET_MONTHLY_USD=${BUDGET_MONTHLY_USD:-50}"
 variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
 [[ -z ${GITHUB_APP_ID:-} ]] ||
   variables+="|GITHUB_APP_ID=$GITHUB_APP_ID|GITHUB_APP_INSTALLATION=$GITHUB_APP_INSTALLATION"
-while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets; do
+while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets own; do
   given=()
   for secret in ${secrets//,/ }; do
     [[ -z ${HAS_VALUE[$secret]:-} ]] || given+=("$secret=${SECRET_IDS[$secret]}:latest")
@@ -199,7 +200,7 @@ while IFS='|' read -r name account trigger timeout memory cpu concurrency least 
     --docker-repository="projects/$PROJECT/locations/$REGION/repositories/$IMAGES" \
     --memory="$memory" --cpu="$cpu" --concurrency="$concurrency" --min-instances="$least" \
     --max-instances="$most" --timeout="${timeout}s" --ingress-settings=all \
-    --set-env-vars="^|^$variables" "${with[@]}" "$open" --serve-all-traffic-latest-revision "${G[@]}"
+    --set-env-vars="^|^$variables${own:+|${own//,/|}}" "${with[@]}" "$open" --serve-all-traffic-latest-revision "${G[@]}"
 done < <(table functions)
 while IFS='|' read -r service account; do
   run gcloud run services add-iam-policy-binding "$service" --region="$REGION" \

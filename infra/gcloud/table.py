@@ -32,7 +32,8 @@ def functions() -> Rows:
     )  # fmt: skip
     for name, function in FUNCTIONS.items():
         secrets = ",".join(function["secrets"])
-        yield (name, *(function[each] for each in names), secrets)
+        own = ",".join(f"{key}={value}" for key, value in function.get("environment", {}).items())
+        yield (name, *(function[each] for each in names), secrets, own)
 
 
 def accounts() -> Rows:

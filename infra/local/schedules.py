@@ -80,13 +80,14 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("recalculate-everything", "0 4 * * 0", "recalculate_everything"),
     Schedule("enrich-top-contributors", "30 3 * * *", "batch_enrich_top_contributors"),
     Schedule("apply-retention", "0 5 1 * *", "apply_retention"),
+    Schedule("send-weekly-report", "0 6 * * 1", "send_weekly_report"),
 )
 """All schedules.
 
 Every minute what got stuck is swept up, hourly what is stale is refreshed, every half hour the
 global boards follow what changed; nightly comes the pipeline, then the profiles of those at the
-top, and the report on the budget, weekly everything is counted anew, monthly what is no longer kept
-is removed.
+top, and the report on the budget, weekly everything is counted anew and a report is sent, monthly
+what is no longer kept is removed.
 """
 
 

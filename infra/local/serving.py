@@ -25,6 +25,7 @@ from functions_framework import _function_registry
 from gunicorn.app.base import BaseApplication
 from werkzeug.exceptions import Forbidden, NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Rule
 
 from infra import logs
 from infra.clock import utc_now
@@ -134,6 +135,9 @@ def _app(source: Path, target: str, signature: str) -> WsgiApp:
     app = create_app(target, str(source), signature)
     if not isinstance(app, Flask):
         raise Rejected(f"{target!r} is an asynchronous function; only plain ones are served here.")
+    if signature == _function_registry.HTTP_SIGNATURE_TYPE:
+        # The framework routes no request for a WebSocket, which a function may well answer.
+        app.url_map.add(Rule("/<path:path>", endpoint="run", websocket=True))
     return app
 
 

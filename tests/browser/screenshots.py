@@ -12,6 +12,7 @@ import importlib
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,18 @@ def find_playwright() -> Any | None:
         return None
 
 
-def take(url: str, out: Path, *, full: bool = True) -> list[Path]:
-    """Take every page in every look. Raises RuntimeError naming what is missing or went wrong."""
+def take(
+    url: str,
+    out: Path,
+    *,
+    full: bool = True,
+    addresses: Mapping[str, str] | None = None,
+    key: str | None = None,
+) -> list[Path]:
+    """Take every page in every look. Raises RuntimeError naming what is missing or went wrong.
+
+    ``addresses`` by name are taken in place of the main pages; with ``key`` somebody is signed in.
+    """
     playwright, browser_path = find_playwright(), find_browser()
     if playwright is None or browser_path is None:
         missing = "Playwright (pip install playwright)" if playwright is None else "Chromium"
@@ -76,7 +87,10 @@ def take(url: str, out: Path, *, full: bool = True) -> list[Path]:
             )
             page = context.new_page()
             complaints = _watch(page, url)
-            for name, address in _addresses(page, url).items():
+            if key is not None:
+                _sign_in(page, url, key)
+            chosen = _addresses(page, url) if addresses is None else addresses
+            for name, address in chosen.items():
                 page.goto(url + address, wait_until="load")
                 _check_width(page, address, look)
                 path = out / f"{name}-{look.name}.png"
@@ -91,7 +105,15 @@ def take(url: str, out: Path, *, full: bool = True) -> list[Path]:
 
 def _addresses(page: Any, url: str) -> dict[str, str]:
     """The pages to take: those with fixed addresses, and the first of each kind that they link."""
-    found = {"dashboard": "/dashboard", "leaderboard": "/leaderboard", "missing": "/nowhere"}
+    found = {
+        "dashboard": "/dashboard",
+        "leaderboard": "/leaderboard",
+        "pipeline": "/dashboard/pipeline",
+        "costs": "/costs",
+        "coverage": "/coverage",
+        "settings": "/settings",
+        "missing": "/nowhere",
+    }
     page.goto(url + "/dashboard")
     links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
     for name, pattern in (
@@ -103,6 +125,13 @@ def _addresses(page: Any, url: str) -> dict[str, str]:
         if first is not None:
             found[name] = first
     return found
+
+
+def _sign_in(page: Any, url: str, key: str) -> None:
+    page.goto(url + "/sign-in")
+    page.fill("#key", key)
+    page.press("#key", "Enter")
+    page.wait_for_url(f"{url}/settings?done=signed-in")
 
 
 def _watch(page: Any, url: str) -> list[str]:

@@ -55,7 +55,7 @@ class World:
 
     def key(self, role: Role) -> str:
         """A new key."""
-        text, write = auth._new_key(self.services, f"{role} of a test", role)
+        text, write = auth.new_key(self.services, f"{role} of a test", role)
         self.services.documents.write([write])
         return text
 

@@ -203,7 +203,7 @@ def test_people_who_are_lost_see_a_page_and_programs_json(team: World) -> None:
 
 
 def test_elsewhere_what_costs_a_statement_needs_a_key(team: World) -> None:
-    settings = team.services.settings.model_copy(update={"backend": "gcp"})
+    settings = team.services.settings.model_copy(update={"backend": "gcp", "rate_limit_burst": 0})
     elsewhere = replace(team.services, settings=settings)
     app = create_app(lambda: elsewhere)
     reading = team.key(Role.READONLY)

@@ -42,6 +42,8 @@ def latest_job(services: Services) -> str:
 
 ADDRESSES = (
     "/dashboard",
+    "/dashboard/logs",
+    "/reports/weekly",
     "/leaderboard",
     "/leaderboard?class=all&window=30d&sort=COMMIT&order=asc",
     "/leaderboard?search=nobody-like-this",

@@ -22,7 +22,7 @@ from tests.support.scenario import everything, open_services
 from tests.support.tokens import ACCOUNT, Issuer
 
 MAIN = Path(__file__).parents[2] / "main.py"
-PUBLIC = {"api"}
+PUBLIC = {"api", "stream_logs"}
 TRIGGERS = sorted(set(main.__all__) - PUBLIC)
 EVENTS = {"recalculate_leaderboards", "record_dead_letter"}
 NOW = datetime.now(UTC)

@@ -70,7 +70,8 @@ class Balanced(HTMLParser):
         if tag == "a":
             self.links.append(given["href"] or "")
         self.sources += [given[name] or "" for name in ("src", "srcset") if name in given]
-        self.sources += [given["href"] or ""] if tag == "link" else []
+        loaded = tag == "link" and given.get("rel") != "alternate"
+        self.sources += [given["href"] or ""] if loaded else []
         self.inline += [name for name in given if name == "style" or name.startswith("on")]
         self.inline += ["script"] if tag == "script" and "src" not in given else []
         self.inline += ["style"] if tag == "style" else []

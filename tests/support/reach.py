@@ -15,6 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 _PORTS = {"documents", "warehouse", "tasks", "events", "archive", "blobs", "boards", "publisher"}
+_REGISTERED: dict[str, tuple[str, ...]] = {
+    "api": ("functions.api", "functions.dashboard", "functions.outside", "functions.live_routes"),
+    "stream_logs": ("functions.live_routes",),
+}
+"""The modules whose endpoints a function serves."""
+
 _OVER_DOCUMENTS = {"boards", "publisher"}
 """Services that keep nothing but documents."""
 
@@ -62,13 +68,13 @@ def needs(function: str) -> frozenset[str]:
     origin, name = _module_of_main().imports[function]
     assert name is not None
     todo: list[tuple[str, str]] = [(origin, name)]
-    if function == "api":  # its resources register themselves
-        todo += [
-            (module, defined)
-            for module, content in modules().items()
-            if module.startswith(("functions.api", "functions.dashboard"))
-            for defined in content.definitions
-        ]
+    # What is registered by itself is named nowhere.
+    todo += [
+        (module, defined)
+        for module, content in modules().items()
+        if module.startswith(_REGISTERED.get(function, ()))
+        for defined in content.definitions
+    ]
     seen: set[tuple[str, str]] = set()
     found: set[str] = set()
     while todo:

@@ -18,6 +18,7 @@ from tests.support.deployment import load
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "infra" / "gcloud"
 TABLE = load()
+OPEN = {name for name, each in TABLE["functions"].items() if each["trigger"] == "http"}
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 needs_gcloud = pytest.mark.skipif(gcloud.missing() is not None, reason=str(gcloud.missing()))
@@ -78,8 +79,8 @@ def test_the_script_makes_what_the_table_says() -> None:
         account = f"--service-account={function['account']}@my-project.iam.gserviceaccount.com"
         assert account in command
         assert f"--timeout={function['timeout']}s" in command
-        assert ("--allow-unauthenticated" in command) == (name == "api")
-        assert ("--no-allow-unauthenticated" in command) == (name != "api")
+        assert ("--allow-unauthenticated" in command) == (name in OPEN)
+        assert ("--no-allow-unauthenticated" in command) == (name not in OPEN)
     queues = run("gcloud", "tasks", "queues", "create", of=made)
     assert [c[4] for c in queues] == [f"leaderboard-{queue}" for queue in TABLE["queues"]]
     assert all("--min-backoff=60s" in c and "--max-backoff=240s" in c for c in queues)
@@ -124,7 +125,7 @@ def test_the_script_gives_the_roles_that_terraform_gives() -> None:
     assert in_own_name == wanted("itself")
     invokers = run("gcloud", "run", "services", "add-iam-policy-binding", of=made)
     assert {c[4] for c in invokers} == {
-        name.replace("_", "-") for name in TABLE["functions"] if name != "api"
+        name.replace("_", "-") for name in TABLE["functions"] if name not in OPEN
     }
     granted = " ".join(c[-1] for c in run("bq", "query", of=made))
     assert all(f"{account}@" in granted and role in granted for account, role in wanted("dataset"))

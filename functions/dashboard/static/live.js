@@ -1,4 +1,5 @@
-// Brings a page up to date while its work goes on: <main data-refresh="SECONDS">.
+// Brings a page up to date while its work goes on: <main data-refresh="SECONDS">. Where a page has
+// sections with data-part, only those change; else all of <main> does.
 (() => {
   const LONGEST = 60;
   let wait = seconds();
@@ -21,12 +22,28 @@
   function replace(page) {
     const main = document.getElementById("main");
     const fresh = page.getElementById("main");
-    // What the reader has the keyboard on must not vanish under it.
-    const held = main.contains(document.activeElement) && document.activeElement !== main;
-    const place = held ? [...main.querySelectorAll("a, summary")].indexOf(document.activeElement) : -1;
-    main.replaceWith(document.adoptNode(fresh));
-    if (place >= 0) fresh.querySelectorAll("a, summary")[place]?.focus({ preventScroll: true });
+    main.dataset.refresh = fresh.dataset.refresh || "";
+    const parts = [...main.querySelectorAll("[data-part]")];
+    for (const old of parts.length ? parts : [main]) {
+      const next = page.getElementById(old.id);
+      if (next) exchange(old, next);
+    }
     document.dispatchEvent(new Event("page:changed"));
+  }
+
+  function exchange(old, fresh) {
+    // What the reader has the keyboard on must not vanish under it, nor close what was opened.
+    const reached = "a, summary, button, input, select";
+    const held = old.contains(document.activeElement) && document.activeElement !== old;
+    const place = held ? [...old.querySelectorAll(reached)].indexOf(document.activeElement) : -1;
+    const open = [...old.querySelectorAll("details")].map((one) => one.open);
+    const typed = [...old.querySelectorAll("input:not([type=hidden])")].map((one) => one.value);
+    old.replaceWith(document.adoptNode(fresh));
+    fresh.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? one.open; });
+    fresh.querySelectorAll("input:not([type=hidden])").forEach((one, at) => {
+      one.value = typed[at] ?? one.value;
+    });
+    if (place >= 0) fresh.querySelectorAll(reached)[place]?.focus({ preventScroll: true });
   }
 
   async function loop() {

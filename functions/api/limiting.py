@@ -1,0 +1,97 @@
+"""How often somebody may ask, and who that is: a key, or an address without one."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from flask import Request, Response, current_app, g, request
+
+from functions.api.access import KEY_HEADER, Who, client_address, identified
+from functions.api.resource import Resource, services_here
+from shared.context import Services
+from shared.errors import TooManyRequests
+from shared.rates import Rate, Used
+
+_STATIC = "dashboard.static"
+_IPV6_NETWORK = 64
+"""One customer has so much, and any of its addresses."""
+
+
+def admit() -> None:
+    """Find out who asks and count the request.
+
+    Raises TooManyRequests. Health checks and static files are not looked at, so that they need
+    nothing but this process.
+    """
+    g.used = None
+    blueprint = current_app.blueprints.get(request.blueprint or "")
+    unlimited = isinstance(blueprint, Resource) and not blueprint.limited
+    if unlimited or request.endpoint == _STATIC or request.method == "OPTIONS":
+        return
+    services = services_here()
+    rates = services.rates
+    address = _subject(request, services)
+    if address is not None and KEY_HEADER in request.headers:
+        _refuse(rates.look(f"refused {address}", _refusals(services)))
+    who = identified(services)
+    if address is not None and who.refused is not None:
+        rates.take(f"refused {address}", _refusals(services))
+    if address is None or (who.key is not None and who.key.is_admin):
+        return
+    g.used = rates.take(f"key {who.key.id}" if who.key else address, _rates(services, who))
+    _refuse(g.used)
+
+
+def tell(response: Response) -> None:
+    """Add how the caller stands. ``X-RateLimit-Reset`` is in seconds since 1970."""
+    used: Used | None = g.get("used")
+    if used is not None:
+        response.headers["X-RateLimit-Limit"] = str(used.most)
+        response.headers["X-RateLimit-Remaining"] = str(used.remaining)
+        response.headers["X-RateLimit-Reset"] = str(used.resets_at)
+
+
+def _refuse(used: Used | None) -> None:
+    if used is None or used.fits:
+        return
+    g.used = used
+    span = "second" if used.rate.seconds == 1 else f"{used.rate.seconds} seconds"
+    raise TooManyRequests(
+        f"That is more than {used.most} requests a {span}. Wait {used.wait} s, or use a key: those "
+        "may ask more often.",
+        seconds=used.wait,
+        details={"limit": used.most, "window_seconds": used.rate.seconds},
+    )
+
+
+def _rates(services: Services, who: Who) -> tuple[Rate, ...]:
+    settings = services.settings
+    minute = settings.rate_limit_anonymous if who.key is None else settings.rate_limit_key
+    return Rate(minute, 60), Rate(settings.rate_limit_burst, 1)
+
+
+def _refusals(services: Services) -> tuple[Rate, ...]:
+    """How often an address may be wrong: each time costs a look into the store and a record."""
+    return (Rate(services.settings.rate_limit_anonymous, 60),)
+
+
+def _subject(of: Request, services: Services) -> str | None:
+    """Whom the requests of an address count for. None is nobody: somebody at this very machine."""
+    text = client_address(of, services.settings)
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return "address unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            here = services.settings.backend == "local" and address.is_loopback
+            network = ipaddress.ip_network((address, _IPV6_NETWORK), strict=False)
+            return None if here and not _is_passed_on(of) else f"address {network}"
+        address = address.ipv4_mapped
+    here = services.settings.backend == "local" and address.is_loopback
+    return None if here and not _is_passed_on(of) else f"address {address}"
+
+
+def _is_passed_on(of: Request) -> bool:
+    """True if a proxy on this machine, known to the settings or not, brings somebody else's."""
+    return "X-Forwarded-For" in of.headers or "Forwarded" in of.headers

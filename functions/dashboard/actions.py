@@ -1,0 +1,133 @@
+"""Forms of the pages: signing in and out, and what admins may change. They work without scripts."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from functions.api.access import ADMIN, WRITE
+from functions.dashboard import pages, responses, sessions, settings_page
+from functions.dashboard.visit import context, services
+from shared import budget_config, dead_letters, job_control, pipeline_runs, repositories
+from shared.errors import Rejected, Unauthenticated
+from shared.models import RepositoryName
+
+blueprint = Blueprint("actions", __name__, template_folder="templates")
+blueprint.after_request(responses.finish)
+blueprint.register_error_handler(Exception, pages.error_response)
+
+BY_HAND = "manual"
+SEE_OTHER = 303
+
+
+@blueprint.get("/sign-in")
+def sign_in_form() -> str:
+    """The form that takes an API key."""
+    return render_template("sign_in.html", **context(), back=_back(), problem=None)
+
+
+@blueprint.post("/sign-in")
+def sign_in() -> AnyResponse:
+    """Begin a session; a wrong key shows the form again."""
+    answer = redirect(_with(_back(), "signed-in"), SEE_OTHER)
+    try:
+        sessions.begin(services(), request.form.get("key", ""), answer)
+    except Unauthenticated:
+        page = render_template(
+            "sign_in.html",
+            **context(),
+            back=_back(),
+            problem="This key is not known. It may have been revoked, or a part of it is missing.",
+        )
+        return make_response(page, 401)
+    return answer
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> AnyResponse:
+    """End the session."""
+    sessions.confirmed(services(), None)
+    answer = redirect(_with(url_for("dashboard.dashboard"), "signed-out"), SEE_OTHER)
+    sessions.end(answer)
+    return answer
+
+
+@blueprint.post("/dashboard/repositories")
+def register() -> AnyResponse:
+    """Register a repository and ask for its first scrape."""
+    session = sessions.confirmed(services(), WRITE)
+    name = RepositoryName.parse(request.form.get("repository", "")[:300])
+    repositories.register(services(), name, session.caller)
+    return _done("registered")
+
+
+@blueprint.post("/dashboard/pipeline/runs")
+def start_run() -> AnyResponse:
+    """Start a pipeline run, or find the one that is under way."""
+    session = sessions.confirmed(services(), ADMIN)
+    pipeline_runs.start(services(), session.caller, BY_HAND)
+    return _done("started")
+
+
+@blueprint.post("/jobs/<job_id>/cancel")
+def cancel_job(job_id: str) -> AnyResponse:
+    """End a job."""
+    session = sessions.confirmed(services(), ADMIN)
+    job_control.cancel(services(), session.caller, job_id)
+    return _done("cancelled")
+
+
+@blueprint.post("/jobs/<job_id>/retry")
+def retry_job(job_id: str) -> AnyResponse:
+    """Begin a failed or cancelled job again."""
+    session = sessions.confirmed(services(), ADMIN)
+    job_control.retry(services(), session.caller, job_id)
+    return _done("retried")
+
+
+@blueprint.post("/dashboard/letters/<letter_id>/retry")
+def retry_letter(letter_id: str) -> AnyResponse:
+    """Have what a dead letter is about done again."""
+    session = sessions.confirmed(services(), ADMIN)
+    dead_letters.retry(services(), session.caller, letter_id)
+    return _done("retried")
+
+
+@blueprint.post("/dashboard/letters/<letter_id>/discard")
+def discard_letter(letter_id: str) -> AnyResponse:
+    """Settle a dead letter."""
+    session = sessions.confirmed(services(), ADMIN)
+    dead_letters.discard(services(), session.caller, letter_id)
+    return _done("discarded")
+
+
+@blueprint.post("/settings/budget")
+def set_budget() -> AnyResponse:
+    """Set the limits of the budget in place of those that the form showed."""
+    session = sessions.confirmed(services(), ADMIN)
+    seen = request.form.get("version", "")
+    if not seen.isdecimal():
+        raise Rejected("The form is not complete. Load its page again.")
+    wanted = settings_page.overrides(request.form)
+    budget_config.change(services(), session.caller, wanted, seen=int(seen[:9]))
+    return redirect(_with(url_for("operations.settings"), "budget"), SEE_OTHER)
+
+
+def _done(word: str) -> AnyResponse:
+    return redirect(_with(url_for("operations.pipeline"), word), SEE_OTHER)
+
+
+def _back() -> str:
+    """Where to go after signing in: a page here, and nowhere else."""
+    wanted = request.values.get("back", "")
+    parts = urlsplit(wanted)
+    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and "\\" not in wanted
+    if not local or parts.netloc or any(ord(letter) < 32 for letter in wanted):
+        return url_for("operations.settings")
+    return parts.path
+
+
+def _with(path: str, word: str) -> str:
+    return f"{path}?done={word}"
