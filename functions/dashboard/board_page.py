@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flask import render_template, request
+from markupsafe import Markup
+
 from functions.dashboard import score_bars
 from functions.dashboard.board_address import PAGE_SIZES, BoardAddress
 from functions.dashboard.coverage_notes import CoverageNote, describe
+from functions.dashboard.kept_pages import kept_pages
 from functions.dashboard.score_bars import Segment
 from functions.dashboard.words import KINDS
 from shared import rule_sets
@@ -106,12 +110,43 @@ def contributions(head: Head) -> int:
     return sum(count for kind, count in head.counts.items() if kind not in LINES)
 
 
+def rendered(
+    services: Services, board: str, address: BoardAddress, repository: Repository | None
+) -> str:
+    """The page at an address as HTML, kept for as long as the board stays. Raises as ``read``.
+
+    Searches are not kept: there is no end of them.
+    """
+    head = services.boards.head(board, address.window, address.generation or None)
+    current = services.boards.head(board, address.window)
+
+    def body() -> str:
+        page = read(services, board, address)
+        return render_template("_board.html", **context(page, repository))
+
+    # A board that is published just now is kept under the key before, which is not asked for again.
+    key = (
+        *(request.script_root, address.endpoint, *address.place.values()),
+        *address.parameters.items(),
+        *(head.edition, head.kept, current.generation),
+        None if repository is None else (repository.name, repository.status),
+    )
+    shown = Markup(body()) if address.search else kept_pages().page(key, body)  # noqa: S704
+    return render_template("board.html", body=shown, name=name_of(repository))
+
+
+def name_of(repository: Repository | None) -> str:
+    """What a board is called."""
+    return repository.name if repository else "Global leaderboard"
+
+
 def context(page: BoardPage, repository: Repository | None) -> dict[str, Any]:
-    """The variables of ``board.html``."""
+    """The variables of ``_board.html``."""
     return {
         "page": page,
         "address": page.address,
         "repository": repository,
+        "name": name_of(repository),
         "kinds": KINDS,
         "page_sizes": PAGE_SIZES,
     }

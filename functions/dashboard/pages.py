@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from functions import edge
 from functions.dashboard import board_page, contributor_page, overview, responses
 from functions.dashboard.board_address import BoardAddress
+from functions.dashboard.row_parts import FILTERS as ROW_FILTERS
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS
 from shared import jobs, repositories
 from shared.boards import GLOBAL, repository_board
@@ -42,7 +43,7 @@ blueprint = Blueprint(
     static_url_path="/dashboard/static",
 )
 blueprint.after_request(responses.finish)
-for _name, _filter in FILTERS.items():
+for _name, _filter in {**FILTERS, **ROW_FILTERS}.items():
     blueprint.add_app_template_filter(_filter, _name)
 
 
@@ -71,12 +72,11 @@ def leaderboard() -> str:
     """The board over all registered repositories."""
     address = BoardAddress.read("dashboard.leaderboard", {}, request.args)
     try:
-        page = board_page.read(_services(), GLOBAL, address)
+        return board_page.rendered(_services(), GLOBAL, address, None)
     except NotFound:
         if address.generation:
             raise
         return render_template("no_board.html", repository=None)
-    return render_template("board.html", **board_page.context(page, None))
 
 
 @blueprint.get("/repositories/<owner>/<name>")
@@ -96,12 +96,12 @@ def repository(owner: str, name: str) -> str | AnyResponse:
     place = {"owner": owner, "name": name}
     address = BoardAddress.read("dashboard.repository", place, request.args)
     try:
-        page = board_page.read(services, repository_board(found.github_id or 0), address)
+        board = repository_board(found.github_id or 0)
+        return board_page.rendered(services, board, address, found)
     except NotFound:
         if address.generation:
             raise
         return render_template("no_board.html", repository=found)
-    return render_template("board.html", **board_page.context(page, found))
 
 
 @blueprint.get("/contributors/<path:login>")

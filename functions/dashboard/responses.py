@@ -8,6 +8,8 @@ from pathlib import Path
 
 from flask import Response, request, url_for
 
+from functions.dashboard.compression import compressed
+
 STATIC = Path(__file__).parent / "static"
 
 _POLICY = (
@@ -30,12 +32,12 @@ def finish(response: Response) -> Response:
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
+        return compressed(response)
     response.headers["Cache-Control"] = "no-cache"
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)
-    return response
+    return compressed(response)
 
 
 def asset(name: str) -> str:
