@@ -26,7 +26,7 @@ from functions import edge
 from functions.dashboard import board_page, contributor_page, overview, responses
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.row_parts import FILTERS as ROW_FILTERS
-from functions.dashboard.words import COLUMNS, FILTERS, LABELS
+from functions.dashboard.words import COLUMNS, FILTERS, LABELS, number, points
 from shared import jobs, repositories
 from shared.boards import GLOBAL, repository_board
 from shared.context import Services
@@ -49,7 +49,7 @@ for _name, _filter in {**FILTERS, **ROW_FILTERS}.items():
 
 @blueprint.app_context_processor
 def _words() -> dict[str, Any]:
-    return {**LABELS, "COLUMNS": COLUMNS, "asset": responses.asset, "path_of": path_of}
+    return {**LABELS, "COLUMNS": COLUMNS, "asset": responses.asset, "path_of": path_of, "points": points, "number": number}
 
 
 @blueprint.get("/")

@@ -6,6 +6,7 @@ A board of fifty rows has two thousand of them, which is most of the time that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import quote
 
@@ -40,8 +41,14 @@ def contributor_link(login: str) -> str:
     return f"{request.script_root}/contributors/{quote(login, safe=_UNQUOTED)}"
 
 
+def day(value: date) -> str:
+    """A day in UTC: ``20 Mar 2025``."""
+    return f"{value.day} {value:%b %Y}"
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "drawn": drawn,
     "cells": cells,
     "contributor_link": contributor_link,
+    "day": day,
 }
