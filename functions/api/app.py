@@ -34,7 +34,7 @@ from functions.api import (
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
-from functions.dashboard import pages
+from functions.dashboard import pages, people_pages
 from shared.context import Services
 from shared.errors import Rejected, RetryLater
 
@@ -70,6 +70,7 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     for resource in RESOURCES:
         app.register_blueprint(resource)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(people_pages.blueprint)
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_forget)

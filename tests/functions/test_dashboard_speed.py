@@ -80,13 +80,6 @@ def test_compressed_and_plain_pages_are_the_same(client: FlaskClient) -> None:
     assert again.data == b""
 
 
-def test_what_is_sent_to_somebody_with_a_cookie_does_not_tell_of_it_by_its_length(
-    client: FlaskClient,
-) -> None:
-    client.set_cookie("session", "secret")
-    assert "Content-Encoding" not in client.get("/leaderboard", headers=GZIP).headers
-
-
 def test_static_files_are_compressed(client: FlaskClient) -> None:
     for source in set(Balanced(client.get("/leaderboard").text).sources):
         plain = client.get(source, buffered=True)

@@ -1,0 +1,49 @@
+"""Pages for those who look at people and boards: comparing repositories, trying other rules."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from functions import edge
+from functions.api.access import KEY_HEADER, anonymous
+from functions.api.resource import Call, surroundings
+from functions.dashboard import compare_page, pages, responses
+from shared.errors import NotFound, Rejected
+
+blueprint = Blueprint("readers", __name__, template_folder="templates")
+blueprint.after_request(responses.finish)
+blueprint.register_error_handler(Exception, pages.error_response)
+
+
+@blueprint.get("/compare")
+def compare() -> AnyResponse:
+    """Two to five repositories side by side; without any, the form to choose them."""
+    canonical = compare_page.canonical(request.args)
+    if canonical is not None:
+        return redirect(url_for("readers.compare", **canonical))
+    call = call_of_page()
+    page, problem, status = None, "", 200
+    if request.args.get("repos"):
+        try:
+            page = compare_page.read(call, request.args)
+        except (Rejected, NotFound) as error:
+            # The form stays, with what is wrong in it.
+            problem, status = error.message, edge.failure_of(error).status
+    chosen = compare_page.chosen(call.services, request.args)
+    return make_response(
+        render_template("compare.html", page=page, chosen=chosen, problem=problem), status
+    )
+
+
+def call_of_page() -> Call:
+    """The surroundings of a request as the API's views get them."""
+    kept = surroundings()
+    return Call(
+        kept.services(),
+        anonymous(request, g.request_id),
+        kept.ranges,
+        kept.known,
+        kept.activities,
+        request.headers.get(KEY_HEADER),
+    )
