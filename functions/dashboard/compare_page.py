@@ -46,7 +46,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class ComparedSide:
-    """A repository: its bars, its ring in the radar, its lines in the timeline.
+    """A repository: its bars, its ring in the radar, its lines in the timeline
+    (where months are known, and the whole).
 
     Scores in thousandths, as their bars' values. ``amounts`` are those of the radar's axes.
     """
@@ -58,6 +59,7 @@ class ComparedSide:
     ring: str
     amounts: tuple[int, ...]
     lines: tuple[str, ...]
+    whole: str
     months: tuple[tuple[int, bool], ...]
     coverage: CoverageNote
 
@@ -205,6 +207,7 @@ def _side(
         ring=ring([share for _, share in axes]),
         amounts=tuple(amount for amount, _ in axes),
         lines=line(totals[number], known, most),
+        whole=" ".join(line(totals[number], [True] * len(months), most)),
         months=tuple(zip(totals[number], known, strict=True)),
         coverage=describe(side.head.coverage),
     )

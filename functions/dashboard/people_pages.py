@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from functions import edge
 from functions.api.access import KEY_HEADER, anonymous
 from functions.api.resource import Call, surroundings
-from functions.dashboard import compare_page, pages, responses
+from functions.dashboard import compare_page, pages, responses, what_if_page
 from shared.errors import NotFound, Rejected
 
 blueprint = Blueprint("readers", __name__, template_folder="templates")
@@ -34,6 +34,14 @@ def compare() -> AnyResponse:
     return make_response(
         render_template("compare.html", page=page, chosen=chosen, problem=problem), status
     )
+
+
+@blueprint.get("/what-if")
+def what_if() -> AnyResponse:
+    """Other rules to try, and who would move by them."""
+    page, problem = what_if_page.read(call_of_page(), request.args)
+    status = edge.failure_of(problem).status if problem else 200
+    return make_response(render_template("what_if.html", page=page), status)
 
 
 def call_of_page() -> Call:
