@@ -49,7 +49,14 @@ for _name, _filter in {**FILTERS, **ROW_FILTERS}.items():
 
 @blueprint.app_context_processor
 def _words() -> dict[str, Any]:
-    return {**LABELS, "COLUMNS": COLUMNS, "asset": responses.asset, "path_of": path_of, "points": points, "number": number}
+    return {
+        **LABELS,
+        "COLUMNS": COLUMNS,
+        "asset": responses.asset,
+        "path_of": path_of,
+        "points": points,
+        "number": number,
+    }
 
 
 @blueprint.get("/")

@@ -128,9 +128,9 @@ class Calendar:
     height: int = 7 * CELL
 
 
-def calendar(counts: Mapping[date, int], unknown: frozenset[date], span: tuple[date, date]) -> (
-    Calendar
-):
+def calendar(
+    counts: Mapping[date, int], unknown: frozenset[date], span: tuple[date, date]
+) -> Calendar:
     """The days of ``span``, both in it, with so many contributions each.
 
     Levels are quarters of the days with any, so that one day with many does not hide the others.

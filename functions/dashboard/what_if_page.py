@@ -16,10 +16,9 @@ from functions.api.resource import Call
 from functions.dashboard.coverage_notes import CoverageNote, describe
 from functions.dashboard.words import KINDS, each
 from shared import repositories, rule_sets
-from shared.board_reading import BoardReader
 from shared.boards import GLOBAL, repository_board
 from shared.context import Services
-from shared.errors import NotFound, Rejected
+from shared.errors import Forbidden, LeaderboardError, NotFound, Rejected, Unauthenticated
 from shared.models import Kind, RepositoryName
 from shared.rule_sets import Versioned
 from shared.scoring import RuleSet
@@ -48,7 +47,8 @@ class Slider:
 class WhatIfPage:
     """The form and what it gives. ``answer`` is None where nothing could be tried: ``problem``
 
-    says why. ``publishes`` is True where the API takes a new rule set.
+    says why, and ``keyless`` is True where it takes a key. ``publishes`` is True where the API takes
+    a new rule set.
     """
 
     rules: Versioned
@@ -61,20 +61,25 @@ class WhatIfPage:
     answer: PreviewAnswer | None
     problem: str
     coverage: CoverageNote | None
+    keyless: bool
     publishes: bool
     limit: int = MOVERS
 
 
-def read(call: Call, arguments: Mapping[str, str]) -> tuple[WhatIfPage, Exception | None]:
+def read(call: Call, arguments: Mapping[str, str]) -> tuple[WhatIfPage, LeaderboardError | None]:
     """The page, and what kept the rules from being tried. Without changes nothing moves."""
     services = call.services
     rules = rule_sets.current(services)
     names = {name: arguments.get(name) or default for name, default in _DEFAULTS.items()}
-    answer, problem = None, None
+    answer: PreviewAnswer | None = None
+    problem: LeaderboardError | None = None
+    keyless = False
     try:
         answer = preview_scoring_rules(call, _wanted(rules.rules, arguments, names)).body
     except (Rejected, NotFound) as error:
         problem = error
+    except (Unauthenticated, Forbidden):
+        keyless = True
     page = WhatIfPage(
         rules=rules,
         board=names["board"],
@@ -86,6 +91,7 @@ def read(call: Call, arguments: Mapping[str, str]) -> tuple[WhatIfPage, Exceptio
         answer=answer,
         problem=problem.message if problem else "",
         coverage=_coverage(services, names) if answer else None,
+        keyless=keyless,
         publishes=any(
             rule.rule == RULES and "PUT" in (rule.methods or ())
             for rule in current_app.url_map.iter_rules()
@@ -180,9 +186,8 @@ def _boards(services: Services) -> tuple[str, ...]:
 
 
 def _coverage(services: Services, names: Mapping[str, str]) -> CoverageNote:
-    boards: BoardReader = services.boards
     board = GLOBAL
     if names["board"] != GLOBAL:
         found = repositories.get(services, RepositoryName.parse(names["board"]))
         board = repository_board(found.github_id or 0)
-    return describe(boards.head(board, names["window"]).coverage)
+    return describe(services.boards.head(board, names["window"]).coverage)

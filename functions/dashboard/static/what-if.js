@@ -8,6 +8,8 @@
   const scores = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const numbers = new Intl.NumberFormat();
   const words = new Map();
+  const keyField = document.getElementById("key");
+  const publish = document.getElementById("publish");
   let timer = 0;
   let asked = null;
   let tried = null;
@@ -19,7 +21,10 @@
     range.addEventListener("input", () => { number.value = range.value; later(); });
     number.addEventListener("input", () => { range.value = number.value; later(); });
   }
-  for (const select of form.querySelectorAll("select")) select.addEventListener("change", later);
+  // Another board has another coverage, which the server tells.
+  for (const select of form.querySelectorAll("select")) {
+    select.addEventListener("change", () => location.assign(`${location.pathname}?${wanted().kept}`));
+  }
   form.addEventListener("submit", (event) => { event.preventDefault(); attempt(); });
 
   function later() {
@@ -86,7 +91,7 @@
   }
 
   function key() {
-    const typed = document.querySelector("form.publish input[name=key]")?.value;
+    const typed = keyField?.value;
     return typed ? { "X-API-Key": typed } : {};
   }
 
@@ -97,8 +102,7 @@
       `${numbers.format(summary.change_rank)} of ${numbers.format(summary.contributors)} change their rank, ${numbers.format(summary.change_score)} their score`;
     document.getElementById("nobody").hidden = movers.length > 0;
     rows.replaceChildren(...movers.map(row));
-    const publishing = document.getElementById("publishing");
-    if (publishing) publishing.hidden = answer.meta.digest_before === answer.meta.digest_after;
+    if (publish) publish.disabled = answer.meta.digest_before === answer.meta.digest_after;
   }
 
   function row(mover) {
@@ -117,23 +121,21 @@
     return made;
   }
 
-  const publish = document.querySelector("form.publish");
-  publish?.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  publish?.addEventListener("click", async () => {
     const told = document.getElementById("published");
-    if (!tried) await attempt();
     if (!tried || !confirm("Put these rules in force for everybody?")) return;
     try {
       const answer = await read(await fetch(form.dataset.rules, {
         method: "PUT", headers: { "Content-Type": "application/json", ...key() }, body: JSON.stringify(tried),
       }));
       told.textContent = `Version ${answer.data.version} is in force. The boards follow.`;
-      publish.reset();
+      publish.disabled = true;
     } catch (error) {
       told.textContent = error.message;
     }
   });
+  keyField?.addEventListener("change", later);
 
-  // An address with changes in it can be published at once.
-  if (wanted().kept.size && document.getElementById("publishing")) attempt();
+  // What an address tries can be published at once.
+  if (wanted().kept.size && publish) attempt();
 })();
