@@ -15,10 +15,10 @@ _TEXTS = ("text/", "image/svg+xml", "application/javascript")
 
 def compressed(response: Response) -> Response:
     """The response, compressed if the reader takes gzip."""
-    if response.status_code != 200 or not response.mimetype.startswith(_TEXTS):
+    if response.status_code != 200 or not (response.mimetype or "").startswith(_TEXTS):
         return response
     response.vary.add("Accept-Encoding")
-    if "gzip" not in request.accept_encodings:
+    if request.accept_encodings.quality("gzip") <= 0:
         return response
     # Files are passed through, and small enough to be read whole; a stream has no end.
     if response.is_streamed and not response.direct_passthrough:

@@ -21,7 +21,7 @@ def compare() -> AnyResponse:
     """Two to five repositories side by side; without any, the form to choose them."""
     canonical = compare_page.canonical(request.args)
     if canonical is not None:
-        return redirect(url_for("readers.compare", **canonical))
+        return redirect(url_for("readers.compare", **canonical))  # type: ignore[arg-type]
     call = call_of_page()
     page, problem, status = None, "", 200
     if request.args.get("repos"):

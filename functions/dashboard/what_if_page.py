@@ -45,10 +45,10 @@ class Slider:
 
 @dataclass(frozen=True, slots=True)
 class WhatIfPage:
-    """The form and what it gives. ``answer`` is None where nothing could be tried: ``problem``
+    """The form and what it gives.
 
-    says why, and ``keyless`` is True where it takes a key. ``publishes`` is True where the API takes
-    a new rule set.
+    ``answer`` is None where nothing could be tried: ``problem`` says why, and ``keyless`` is True
+    where it takes a key. ``publishes`` is True where the API takes a new rule set.
     """
 
     rules: Versioned

@@ -23,7 +23,7 @@
   }
   // Another board has another coverage, which the server tells.
   for (const select of form.querySelectorAll("select")) {
-    select.addEventListener("change", () => location.assign(`${location.pathname}?${wanted().kept}`));
+    select.addEventListener("change", () => location.assign(`${location.pathname}?${wanted().kept}`.replace(/\?$/, "")));
   }
   form.addEventListener("submit", (event) => { event.preventDefault(); attempt(); });
 
