@@ -1,4 +1,4 @@
-"""Measures ingest, publishing (beside the alternatives) and pages: ``python -m tests.benchmarks``."""
+"""Measures ingest, publishing and pages: ``python -m tests.benchmarks``."""
 
 from __future__ import annotations
 
