@@ -212,6 +212,10 @@ def score(tallies: Iterable[Tally], rules: RuleSet) -> Score:
 
 def _kind_score(kind: Kind, tallies: list[Tally], rules: RuleSet) -> KindScore:
     """As ``by_kind`` in count_standings.sql: millionths, cut to thousandths, then to points."""
+    quantity = sum(tally.quantity for tally in tallies)
+    worth = thousandths(rules.points.get(kind, Decimal(0)))
+    if rules.by_counts:
+        return KindScore(kind, quantity, quantity * worth, 0, 0)
     own_factor = thousandths(rules.self_merge_factor) if kind in _BY_MERGE else 1000
     minimum = rules.minimum_pr_size if kind in _BY_PULL_REQUEST else 0
     days: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -228,10 +232,9 @@ def _kind_score(kind: Kind, tallies: list[Tally], rules: RuleSet) -> KindScore:
         own_paid = min(own, limit - plain_paid)
         over += plain + own - plain_paid - own_paid
         millionths += (plain_paid * 1000 + own_paid * own_factor) * _decay_factor(age, rules)
-    worth = thousandths(rules.points.get(kind, Decimal(0)))
     return KindScore(
         kind,
-        sum(tally.quantity for tally in tallies),
+        quantity,
         millionths // 1000 * worth // 1000,
         below,
         over,

@@ -38,7 +38,7 @@ from functions.api import (
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
-from functions.dashboard import actions, operations, pages
+from functions.dashboard import actions, operations, pages, people_pages
 from functions.outside import routes as outside
 from shared.context import Services
 from shared.errors import LeaderboardError, Rejected, RetryLater
@@ -77,7 +77,13 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     app.extensions["leaderboard"] = Surroundings(services)
     for resource in RESOURCES:
         app.register_blueprint(resource)
-    for each in (pages.blueprint, operations.blueprint, actions.blueprint, outside.blueprint):
+    for each in (
+        pages.blueprint,
+        people_pages.blueprint,
+        operations.blueprint,
+        actions.blueprint,
+        outside.blueprint,
+    ):
         app.register_blueprint(each)
     live_routes.attach(app, services)
     app.before_request(_begin)

@@ -65,20 +65,7 @@ def compare_repositories(call: Call, query: CompareQuery) -> Reply[CompareAnswer
     ranked across them by normalised scores, and the data of a radar, a bar, a Venn and a timeline
     chart. From published boards only.
     """
-    boards = _boards(call, query.repos)
-    weights = _weights(query.weights, len(boards))
-    generations = _generations(query.generations, len(boards))
-    for board, generation in zip(boards, generations, strict=True):
-        _has_board(call, board, query.window, generation)
-    found = compare(
-        call.services.boards,
-        [(board.name, board.id) for board in boards],
-        query.window,
-        query.account_class,
-        weights,
-        query.top,
-        generations,
-    )
+    found = comparison_of(call, query)
     tops = [
         call.services.boards.read(
             side.head.board,
@@ -92,6 +79,24 @@ def compare_repositories(call: Call, query: CompareQuery) -> Reply[CompareAnswer
     return Reply(
         CompareAnswer(data=compared(found, rows), meta=_meta(query, found), links=here()),
         forever=query.generations is not None,
+    )
+
+
+def comparison_of(call: Call, query: CompareQuery) -> Comparison:
+    """What is asked for. Raises Rejected for what cannot be compared, NotFound without a board."""
+    boards = _boards(call, query.repos)
+    weights = _weights(query.weights, len(boards))
+    generations = _generations(query.generations, len(boards))
+    for board, generation in zip(boards, generations, strict=True):
+        _has_board(call, board, query.window, generation)
+    return compare(
+        call.services.boards,
+        [(board.name, board.id) for board in boards],
+        query.window,
+        query.account_class,
+        weights,
+        query.top,
+        generations,
     )
 
 

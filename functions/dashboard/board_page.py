@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
+
+from flask import render_template, request
+from markupsafe import Markup
 
 from functions.dashboard import score_bars
 from functions.dashboard.board_address import PAGE_SIZES, BoardAddress
 from functions.dashboard.coverage_notes import CoverageNote, describe
+from functions.dashboard.kept_pages import kept_pages
+from functions.dashboard.people_charts import Columns, columns
 from functions.dashboard.score_bars import Segment
 from functions.dashboard.words import KINDS
 from shared import rule_sets
-from shared.boards import ALL_CLASSES, GLOBAL, Head, Row, Standing
+from shared.board_summary import SUMMARY, read_summary
+from shared.boards import ALL_CLASSES, GLOBAL, Head, Row, Standing, part_path
+from shared.compare import month_is_covered, months_between
 from shared.context import Services
-from shared.models import Kind
+from shared.coverage import Coverage
+from shared.models import Kind, iso, parse_time
 from shared.repositories import Repository
 
 LINES = frozenset({Kind.LINES_ADDED, Kind.LINES_DELETED})
@@ -52,6 +61,7 @@ class BoardPage:
     contributions: int
     overall: tuple[Segment, ...]
     kept: tuple[str, ...]
+    months: Columns | None
 
     @property
     def beyond(self) -> bool:
@@ -93,6 +103,33 @@ def read(services: Services, board: str, address: BoardAddress) -> BoardPage:
             {kind.value: count for kind, count in head.counts.items()}, rules, capped=False
         ),
         kept=tuple(edition.partition("-")[0] for edition in head.kept),
+        months=_months(services, head, address) if capped else None,
+    )
+
+
+def _months(services: Services, head: Head, address: BoardAddress) -> Columns | None:
+    """What the class that is shown did in each month; None where the board does not tell."""
+    if part_path(head.edition, SUMMARY, 0) not in head.digests:
+        return None
+    (body,) = services.boards.parts(head, [(SUMMARY, 0)])
+    summary = read_summary(body)
+    if summary.months is None:
+        return None
+    found = summary.months_of(address.account_class)
+    coverage = Coverage.model_validate(head.coverage)
+    named = [month for month in (coverage.start, coverage.captured_from) if month]
+    begin, end = max(named, default=coverage.end)[:7], min(coverage.end, coverage.captured_until)
+    last = iso(parse_time(end) - timedelta(microseconds=1))[:7]
+    months = months_between([*found, begin, max(begin, last)])
+    return columns(
+        [
+            (
+                month,
+                {kind: found.get(month, {}).get(kind, 0) for kind in Kind if kind not in LINES},
+                month_is_covered(coverage, month),
+            )
+            for month in months
+        ]
     )
 
 
@@ -106,12 +143,50 @@ def contributions(head: Head) -> int:
     return sum(count for kind, count in head.counts.items() if kind not in LINES)
 
 
+def rendered(
+    services: Services, board: str, address: BoardAddress, repository: Repository | None
+) -> str:
+    """The page at an address as HTML, kept for as long as the board stays. Raises as ``read``.
+
+    Searches are not kept: there is no end of them.
+    """
+    head = services.boards.head(board, address.window, address.generation or None)
+    current = services.boards.head(board, address.window)
+
+    def body() -> str:
+        page = read(services, board, address)
+        return render_template("_board.html", **context(page, repository))
+
+    # A board that is published just now is kept under the key before, which is not asked for again.
+    key = (
+        *(request.script_root, address.endpoint, *address.place.values()),
+        *address.parameters.items(),
+        *(head.edition, head.kept, current.generation),
+        None if repository is None else (repository.name, repository.status),
+    )
+    shown = Markup(body()) if address.search else kept_pages().page(key, body)  # noqa: S704
+    return render_template(
+        "board.html",
+        body=shown,
+        name=name_of(repository),
+        head=head,
+        address=address,
+        repository=repository,
+    )
+
+
+def name_of(repository: Repository | None) -> str:
+    """What a board is called."""
+    return repository.name if repository else "Global leaderboard"
+
+
 def context(page: BoardPage, repository: Repository | None) -> dict[str, Any]:
-    """The variables of ``board.html``."""
+    """The variables of ``_board.html``."""
     return {
         "page": page,
         "address": page.address,
         "repository": repository,
+        "name": name_of(repository),
         "kinds": KINDS,
         "page_sizes": PAGE_SIZES,
     }

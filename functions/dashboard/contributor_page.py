@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from functions.dashboard import score_bars
+from functions.dashboard import contributor_activity, score_bars
 from functions.dashboard.board_page import is_compared
+from functions.dashboard.contributor_activity import ContributorActivity
 from functions.dashboard.coverage_notes import CoverageNote, describe
 from functions.dashboard.score_bars import Segment
 from shared import enrichment, repositories, rule_sets
@@ -88,6 +89,7 @@ class ContributorPage:
     repositories: tuple[EarnedRepository, ...]
     bar: tuple[Segment, ...]
     coverage: CoverageNote
+    activity: ContributorActivity | None
 
 
 def read(services: Services, login: str, window: str) -> ContributorPage:
@@ -120,6 +122,9 @@ def read(services: Services, login: str, window: str) -> ContributorPage:
         repositories=_repositories(services, known_as, explanation, registered, window),
         bar=_bar(explanation),
         coverage=describe(shown.head.coverage),
+        activity=contributor_activity.read(services, known_as.github_id, standings[0].head, rules)
+        if is_open
+        else None,
     )
 
 

@@ -24,7 +24,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from functions import edge
 from functions.dashboard import board_page, contributor_page, overview, responses, sessions, visit
 from functions.dashboard.board_address import BoardAddress
-from functions.dashboard.words import COLUMNS, FILTERS, LABELS
+from functions.dashboard.row_parts import FILTERS as ROW_FILTERS
+from functions.dashboard.words import COLUMNS, FILTERS, LABELS, number, points
 from shared import jobs, repositories, weekly_report
 from shared.boards import GLOBAL, repository_board
 from shared.errors import LeaderboardError, NotFound, RetryLater
@@ -40,13 +41,20 @@ blueprint = Blueprint(
     static_url_path="/dashboard/static",
 )
 blueprint.after_request(responses.finish)
-for _name, _filter in FILTERS.items():
+for _name, _filter in {**FILTERS, **ROW_FILTERS}.items():
     blueprint.add_app_template_filter(_filter, _name)
 
 
 @blueprint.app_context_processor
 def _words() -> dict[str, Any]:
-    return {**LABELS, "COLUMNS": COLUMNS, "asset": responses.asset, "path_of": path_of}
+    return {
+        **LABELS,
+        "COLUMNS": COLUMNS,
+        "asset": responses.asset,
+        "path_of": path_of,
+        "points": points,
+        "number": number,
+    }
 
 
 @blueprint.get("/")
@@ -69,12 +77,11 @@ def leaderboard() -> str:
     """The board over all registered repositories."""
     address = BoardAddress.read("dashboard.leaderboard", {}, request.args)
     try:
-        page = board_page.read(visit.services(), GLOBAL, address)
+        return board_page.rendered(visit.services(), GLOBAL, address, None)
     except NotFound:
         if address.generation:
             raise
         return render_template("no_board.html", repository=None)
-    return render_template("board.html", **board_page.context(page, None))
 
 
 @blueprint.get("/repositories/<owner>/<name>")
@@ -94,12 +101,12 @@ def repository(owner: str, name: str) -> str | AnyResponse:
     place = {"owner": owner, "name": name}
     address = BoardAddress.read("dashboard.repository", place, request.args)
     try:
-        page = board_page.read(services, repository_board(found.github_id or 0), address)
+        board = repository_board(found.github_id or 0)
+        return board_page.rendered(services, board, address, found)
     except NotFound:
         if address.generation:
             raise
         return render_template("no_board.html", repository=found)
-    return render_template("board.html", **board_page.context(page, found))
 
 
 @blueprint.get("/contributors/<path:login>")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from flask import Response, g, request, url_for
 
+from functions.dashboard.compression import compressed
+
 STATIC = Path(__file__).parent / "static"
 
 _POLICY = (
@@ -33,7 +35,7 @@ def finish(response: Response) -> Response:
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
+        return compressed(response)
     response.headers["Cache-Control"] = "no-cache"
     if "session_found" in g:
         response.headers["Cache-Control"] = "private, no-cache" if g.session_found else "no-cache"
@@ -41,7 +43,7 @@ def finish(response: Response) -> Response:
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)
-    return response
+    return compressed(response)
 
 
 def asset(name: str) -> str:

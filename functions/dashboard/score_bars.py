@@ -12,6 +12,9 @@ SPAN = 1000
 """The length of a whole bar in the drawing's own units."""
 
 
+_NUMBERS = {kind: number for number, kind in enumerate(Kind)}
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """The part of one kind, in units of ``SPAN``; points in thousandths, the share in percent.
@@ -49,12 +52,11 @@ def of_points(points: Mapping[Kind, int]) -> tuple[Segment, ...]:
 
 def _laid_out(points: Mapping[Kind, int]) -> tuple[Segment, ...]:
     total = sum(points.values())
-    numbers = {kind: number for number, kind in enumerate(Kind)}
     segments: list[Segment] = []
     before = 0
     for kind, value in points.items():
         start = before * SPAN // total
         before += value
         length = before * SPAN // total - start
-        segments.append(Segment(kind, numbers[kind], start, length, value, value * 100 // total))
+        segments.append(Segment(kind, _NUMBERS[kind], start, length, value, value * 100 // total))
     return tuple(segments)

@@ -1,4 +1,4 @@
-"""Measures ingest and publishing beside the alternatives: ``python -m tests.benchmarks``."""
+"""Measures ingest, publishing and pages: ``python -m tests.benchmarks``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from rich.console import Console
 
 from infra.environment import settings_from
 from infra.logs import configure
-from tests.benchmarks import growth, ingest, publish
+from tests.benchmarks import growth, ingest, pages, publish
 from tests.benchmarks.report import Section
 
 _SECTIONS: dict[str, Callable[[Path, float, Callable[[str], None]], Section]] = {
     "ingest": ingest.measure,
     "publish": publish.measure,
     "growth": growth.measure,
+    "pages": pages.measure,
 }
 
 

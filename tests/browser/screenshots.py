@@ -124,6 +124,10 @@ def _addresses(page: Any, url: str) -> dict[str, str]:
         first = next((link for link in links if re.fullmatch(pattern, link)), None)
         if first is not None:
             found[name] = first
+    boards = [link for link in dict.fromkeys(links) if re.fullmatch(r"/repositories/[^?]+", link)]
+    names = ",".join(link.removeprefix("/repositories/") for link in boards[:3])
+    found["compare"] = f"/compare?repos={names}" if len(boards) > 1 else "/compare"
+    found["what-if"] = "/what-if?points.COMMENT=12"
     return found
 
 

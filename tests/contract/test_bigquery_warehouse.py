@@ -251,7 +251,7 @@ def test_a_run_that_takes_too_long_goes_on_and_is_found_under_its_id(
     assert unit.rows == 1
     ended = impatient.usage("d")
     assert ended is not None
-    assert (ended.done, ended.bytes_billed) == (True, 10 << 20)
+    assert (ended.done, ended.bytes_billed) == (True, 20 << 20)
     assert len(server.ran("credit_contributions")) == 1
 
 
@@ -283,7 +283,7 @@ def test_a_run_outlives_the_process_that_asked_for_it(
     server.release("credit_contributions")
     usage = warehouse.usage("d")
     assert usage is not None
-    assert (usage.done, usage.bytes_billed) == (True, 10 << 20)
+    assert (usage.done, usage.bytes_billed) == (True, 20 << 20)
     assert warehouse.derive(*CREDIT, allowance=Allowance("d", ENOUGH)).rows == 1
     assert len(server.ran("credit_contributions")) == 1
 
@@ -307,8 +307,8 @@ def test_a_run_whose_rows_may_have_been_swept_is_not_let_count(bigquery_bench: B
 def test_a_refused_run_is_not_billed(bigquery_bench: Bench) -> None:
     warehouse = bigquery_bench.warehouse()
     put(warehouse, "a", 1)
-    with pytest.raises(BudgetRefused, match="10485760 or higher"):
-        warehouse.derive(*CREDIT, allowance=Allowance("d", (10 << 20) - 1))
+    with pytest.raises(BudgetRefused, match="20971520 or higher"):
+        warehouse.derive(*CREDIT, allowance=Allowance("d", (20 << 20) - 1))
     assert bigquery_bench.server.bytes_billed == 0
     assert warehouse.usage("d") is None
 
