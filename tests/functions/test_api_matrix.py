@@ -121,6 +121,8 @@ TABLE: Mapping[str, Row] = {
     "POST /jobs/<job_id>/cancel": FORM,
     "POST /jobs/<job_id>/retry": FORM,
     "GET /leaderboard": OPEN,
+    "GET /compare": OPEN,
+    "GET /what-if": OPEN,
     "GET /openapi.json": OPEN,
     "GET /pictures/leaderboard.png": OPEN,
     "GET /pictures/repositories/<owner>/<name>.png": OPEN,
