@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.boards import Head
 from shared.context import Services
+from shared.generation_store import head_of, remove_generation
 from shared.models import iso
-from shared.ports import Document, Query, Write
+from shared.ports import Document, Query
 
 UNTOUCHED_FOR = timedelta(days=1)
 """Beyond any publication, so whoever wrote it is not at it any more."""
@@ -33,19 +33,11 @@ def remove_orphans(services: Services, after: str | None, limit: int) -> tuple[i
     removed = 0
     for document in page.documents:
         if document.id not in kept and str(document.fields["published_at"]) < oldest:
-            _remove(services, document)
+            remove_generation(documents, document)
             removed += 1
     return removed, page.cursor
 
 
 def _editions(pointer: Document) -> tuple[str, ...]:
-    head = Head.model_validate_json(pointer.body or b"")
+    head = head_of(pointer)
     return (head.edition, *head.kept)
-
-
-def _remove(services: Services, generation: Document) -> None:
-    """Parts first, so that a kill leaves the list of them."""
-    paths = list(Head.model_validate_json(generation.body or b"").digests)
-    for start in range(0, len(paths), 500):
-        services.documents.write([Write(path, None) for path in paths[start : start + 500]])
-    services.documents.write([Write(generation.path, None)])

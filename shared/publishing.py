@@ -6,45 +6,30 @@ edition, so a slow repeat never writes into what readers of another edition see.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
-import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
-from msgspec.structs import astuple
 
 from shared import people
-from shared.board_parts import Parts, Ranks, encode
+from shared.board_parts import Ranks, encode
 from shared.board_summary import Months
 from shared.boards import (
-    CLASSES,
-    TOMBSTONE,
     Head,
     Places,
-    all_rows,
     generation_path,
-    part_path,
     pointer_path,
-    unpack,
 )
 from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
-from shared.models import WINDOW_DAYS, AccountClass, Kind, iso
-from shared.ports import Document, Documents, Query, Transaction, Write
+from shared.generation_store import GenerationStore, generation_write, head_of
+from shared.models import WINDOW_DAYS, iso
+from shared.ports import Document, Documents, Transaction, Write
 from shared.receipts import Inputs, Receipt
 from shared.recounts import Recounted, Sources, recounted
 from shared.redaction import Instead, redacted
-from shared.tables import COUNT_COLUMNS
-
-_BATCH_BYTES = 3_000_000
-"""Bodies that travel in one batch; stores refuse requests of more than 4 to 10 MiB."""
-
-_READ_TOGETHER = 16
-"""Parts that are read in one round trip; each is at most 1 MiB."""
 
 _ABANDONED_AFTER = timedelta(hours=1)
 """An unfinished generation older than this has lost its writer."""
@@ -82,25 +67,12 @@ class Published:
     changed: bool
 
 
-_Counts = msgspec.defstruct("counts", [(kind.value, int) for kind in Kind], gc=False)
-
-
-class _Proof(msgspec.Struct, gc=False):
-    """Of a row that was read back, what is summed. The rest is proven byte by byte."""
-
-    rank: int
-    score: float
-    counts: _Counts  # type: ignore[valid-type]
-
-
-_proof_decoder = msgspec.json.Decoder(_Proof)
-
-
 class Publisher:
     """Publishes drafts into the document store and keeps the last generations of each board."""
 
     def __init__(self, documents: Documents, *, now: Callable[[], datetime], keep: int) -> None:
         self._documents = documents
+        self._store = GenerationStore(documents)
         self._now = now
         self._keep = keep
 
@@ -111,7 +83,7 @@ class Publisher:
         is who has changed since the draft was made.
         """
         for _ in range(5):
-            current = self._current(draft.inputs.board, draft.inputs.window)
+            current = self._store.current(draft.inputs.board, draft.inputs.window)
             head = self._prepare(draft, current)
             if head == current:
                 self._retire(head)  # a publication that was killed after its flip did not get there
@@ -129,7 +101,7 @@ class Publisher:
 
     def roll_back(self, board: str, window: str, generation: str) -> Head:
         """Put a kept generation back on the board. Raises NotFound if it is not kept."""
-        current = self._current(board, window)
+        current = self._store.current(board, window)
         kept = self._kept(current, generation)
         if kept is None:
             raise NotFound(f"Generation {generation} of this board is not kept.")
@@ -144,14 +116,16 @@ class Publisher:
         readers see a generation as it was or as it is.
         """
         for _ in range(5):
-            current = self._current(board, window)
-            self._remove(board, window, lambda old: old.fields["state"] == "writing")
+            current = self._store.current(board, window)
+            self._store.remove(board, window, lambda old: old.fields["state"] == "writing")
             if current is None:
                 return False
             renamed: dict[str, Head] = {}
             for edition in (current.edition, *current.kept):
-                head = current if edition == current.edition else self._kept_as(current, edition)
-                if head is not None and self._names(head, instead):
+                head = (
+                    current if edition == current.edition else self._store.kept_as(current, edition)
+                )
+                if head is not None and _names(self._store.places(head), instead):
                     renamed[edition] = self._redact_one(head, instead)
             if not renamed:
                 self._retire(current)  # one that was killed after its flip did not get there
@@ -170,7 +144,7 @@ class Publisher:
     def holds(self, head: Head) -> bool:
         """True if every part of a generation is what its head says."""
         try:
-            for _ in self._read_back(head.digests, head.digests):
+            for _ in self._store.read_back(head.digests, head.digests):
                 pass
         except IntegrityError:
             return False
@@ -180,13 +154,9 @@ class Publisher:
         """Take a board away: its pointers first, then every generation. Safe to repeat."""
         for window in WINDOW_DAYS:
             self._documents.write([Write(pointer_path(board, window), None)])
-            self._remove(board, window, lambda _old: True)
+            self._store.remove(board, window, lambda _old: True)
 
     # --- steps ------------------------------------------------------------------------------
-
-    def _current(self, board: str, window: str) -> Head | None:
-        (pointer,) = self._documents.get(pointer_path(board, window))
-        return None if pointer is None else _head(pointer)
 
     def _prepare(self, draft: Draft, current: Head | None) -> Head:
         """The head to flip to, with every part of it written and verified."""
@@ -203,11 +173,7 @@ class Publisher:
 
     def _kept(self, current: Head | None, generation: str) -> Head | None:
         edition = current.kept_edition(generation) if current else None
-        return self._kept_as(current, edition) if current and edition else None
-
-    def _kept_as(self, current: Head, edition: str) -> Head | None:
-        (document,) = self._documents.get(generation_path(current.board, current.window, edition))
-        return None if document is None else _head(document)
+        return self._store.kept_as(current, edition) if current and edition else None
 
     def _write(self, draft: Draft, current: Head | None) -> Head:
         inputs = draft.inputs
@@ -237,53 +203,9 @@ class Publisher:
             kept=self._kept_after(current, inputs.generation),
             digests=parts.digests,
         )
-        # Noted first, so that the parts of a publication that dies can be found and removed.
-        self._documents.write([_generation_write(head, "writing")])
-        for batch in _batches(Write(path, {}, body) for path, body in parts.bodies.items()):
-            self._documents.write(batch)
-        self._verify(draft.rows, head, parts)
+        self._store.write(head, parts.bodies)
+        self._store.verify(draft.rows, head, parts.bodies)
         return head
-
-    def _verify(self, rows: pa.Table, head: Head, parts: Parts) -> None:
-        """Read back what a reader would see: count, contiguous ranks, sums, every byte."""
-        seen, score, counts = 0, 0, 0
-        for account_class in head.classes:
-            expected = 1
-            for path, body in self._read_back(_page_paths(head, account_class), head.digests):
-                page = _proof_decoder.decode_lines(unpack(body))
-                following = range(expected, expected + len(page))
-                ranks = [row.rank for row in page]
-                if ranks != [*following]:
-                    raise IntegrityError(
-                        f"{path}: ranks {ranks[0]} to {ranks[-1]} are not "
-                        f"{following.start} to {following.stop - 1}"
-                    )
-                expected = following.stop
-                score += sum([round(row.score * 100) for row in page])
-                counts += sum([sum(astuple(row.counts)) for row in page])
-            seen += expected - 1
-        for _ in self._read_back(parts.bodies.keys() - {*_page_paths(head)}, head.digests):
-            pass
-        hundredths = pc.sum(pc.divide(pc.add(rows["score"], 5), 10)).as_py() or 0
-        quantity = sum(pc.sum(rows[name]).as_py() or 0 for name in COUNT_COLUMNS.values())
-        if (seen, score, counts) != (rows.num_rows, hundredths, quantity):
-            raise IntegrityError(
-                f"Board {head.board} {head.window} does not verify: {seen} rows of "
-                f"{rows.num_rows}, scores {score} of {hundredths}, counts {counts} of {quantity}."
-            )
-
-    def _read_back(
-        self, paths: Iterable[str], digests: Mapping[str, str]
-    ) -> Iterator[tuple[str, bytes]]:
-        """The bodies at ``paths``, some at a time. Raises IntegrityError if one was changed."""
-        waiting = list(paths)
-        for first in range(0, len(waiting), _READ_TOGETHER):
-            some = waiting[first : first + _READ_TOGETHER]
-            for path, document in zip(some, self._documents.get(*some), strict=True):
-                body = document.body if document else None
-                if body is None or hashlib.sha256(body).hexdigest() != digests[path]:
-                    raise IntegrityError(f"{path} is not what was written")
-                yield path, body
 
     def _flip(
         self,
@@ -302,14 +224,14 @@ class Publisher:
 
         def flip(transaction: Transaction) -> None:
             document = transaction.get(pointer)
-            if (_editions(_head(document)) if document else ()) != _editions(current):
+            if (_editions(head_of(document)) if document else ()) != _editions(current):
                 raise Conflict("The board changed meanwhile.")
             if people_changes is not None and (
                 people.in_transaction(transaction) != people_changes
             ):
                 raise PeopleChanged("Somebody was merged, hidden or removed meanwhile. Try again.")
             for each in also:
-                transaction.write(_generation_write(each, "published"))
+                transaction.write(generation_write(each, "published"))
             transaction.write(
                 Write(
                     pointer,
@@ -324,29 +246,23 @@ class Publisher:
                 )
             )
             if head.edition not in {each.edition for each in also}:
-                transaction.write(_generation_write(head, "published"))
+                transaction.write(generation_write(head, "published"))
 
         self._documents.transact(flip)
 
     def _redact_one(self, head: Head, instead: Instead) -> Head:
         """Write a generation once more with others in some people's place, and verify it."""
-        bodies = dict(self._read_back(head.digests, head.digests))
+        bodies = dict(self._store.read_back(head.digests, head.digests))
         made, parts = redacted(head, bodies, instead)
         # By the time it is written: whoever tidies up sees that somebody is at it.
-        noted = made.model_copy(update={"published_at": iso(self._now())})
-        self._documents.write([_generation_write(noted, "writing")])
-        for batch in _batches(Write(path, {}, body) for path, body in parts.items()):
-            self._documents.write(batch)
-        for _ in self._read_back(parts, made.digests):
+        self._store.write(made.model_copy(update={"published_at": iso(self._now())}), parts)
+        for _ in self._store.read_back(parts, made.digests):
             pass
         return made
 
-    def _names(self, head: Head, instead: Instead) -> bool:
-        return any(not instead.keys().isdisjoint(places.keys) for places in self._places(head))
-
     def _discard(self, head: Head) -> None:
         """Remove a generation that was written and is not to be published."""
-        self._remove(
+        self._store.remove(
             head.board,
             head.window,
             lambda old: old.fields["state"] == "writing" and old.path.endswith(head.edition),
@@ -363,18 +279,7 @@ class Publisher:
             unfinished = document.fields["state"] == "writing"
             return not unfinished or str(document.fields["published_at"]) < abandoned
 
-        self._remove(head.board, head.window, is_due)
-
-    def _remove(self, board: str, window: str, is_due: Callable[[Document], bool]) -> None:
-        """Remove generations of a board: parts first, so that a kill leaves the list of them."""
-        page = self._documents.query(
-            Query("board_generations", (("slot", "==", f"{board}~{window}"),))
-        )
-        for document in filter(is_due, page.documents):
-            paths = list(_head(document).digests)
-            for start in range(0, len(paths), 500):
-                self._documents.write([Write(path, None) for path in paths[start : start + 500]])
-            self._documents.write([Write(document.path, None)])
+        self._store.remove(head.board, head.window, is_due)
 
     def _kept_after(self, current: Head | None, generation: str) -> tuple[str, ...]:
         if current is None:
@@ -400,27 +305,16 @@ class Publisher:
         def older() -> pa.Array:
             paths = [generation_path(current.board, current.window, e) for e in current.kept]
             found = self._documents.get(*paths) if paths else ()
-            heads = [_head(document) for document in found if document is not None]
-            keys = [places.keys for head in heads for places in self._places(head)]
+            heads = [head_of(document) for document in found if document is not None]
+            keys = [places.keys for head in heads for places in self._store.places(head)]
             return pa.concat_arrays([pa.array(some, pa.int64()) for some in ([], *keys)])
 
-        return Ranks.of(self._places(current), older)
+        return Ranks.of(self._store.places(current), older)
 
-    def _places(self, head: Head) -> Iterator[Places]:
-        """Where everybody stands on a board: its index by id, or made from its only pages."""
-        if head.indexed:
-            paths = [part_path(head.edition, "id", n) for n in range(len(head.first_ids))]
-            for _, body in self._read_back(paths, head.digests):
-                yield msgspec.msgpack.decode(unpack(body), type=Places)
-            return
-        for _, body in self._read_back(_page_paths(head), head.digests):
-            rows = [row for row in all_rows(body) if row.github_id != TOMBSTONE]
-            yield Places(
-                [row.github_id for row in rows],
-                bytes(CLASSES.index(AccountClass(row.account_class)) for row in rows),
-                [row.rank for row in rows],
-                [row.overall.rank for row in rows],
-            )
+
+def _names(places: Iterable[Places], instead: Instead) -> bool:
+    """True if one of the people stands there."""
+    return any(not instead.keys().isdisjoint(some.keys) for some in places)
 
 
 def _recounted(draft: Draft, current: Head | None) -> tuple[Recounted, ...]:
@@ -436,41 +330,3 @@ def _is_whole(head: Head | None) -> TypeGuard[Head]:
 
 def _editions(head: Head | None) -> tuple[str, ...]:
     return () if head is None else (head.edition, *head.kept)
-
-
-def _head(document: Document) -> Head:
-    return Head.model_validate_json(document.body or b"")
-
-
-def _page_paths(head: Head, *classes: AccountClass) -> list[str]:
-    """The pages of a board in order, of all its classes or of some."""
-    return [
-        part_path(head.edition, f"page.{account_class}", number)
-        for account_class in classes or head.classes
-        for number in range(head.classes[account_class].pages)
-    ]
-
-
-def _generation_write(head: Head, state: str) -> Write:
-    fields = {
-        "slot": f"{head.board}~{head.window}",
-        "state": state,
-        "published_at": head.published_at,
-    }
-    path = generation_path(head.board, head.window, head.edition)
-    return Write(path, fields, head.model_dump_json().encode())
-
-
-def _batches(writes: Iterable[Write]) -> Iterator[Sequence[Write]]:
-    """Writes in batches that every store accepts."""
-    batch: list[Write] = []
-    size = 0
-    for write in writes:
-        length = len(write.body or b"")
-        if batch and (size + length > _BATCH_BYTES or len(batch) == 500):
-            yield batch
-            batch, size = [], 0
-        batch.append(write)
-        size += length
-    if batch:
-        yield batch
