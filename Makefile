@@ -7,6 +7,11 @@ UV := $(BIN)/uv pip
 COMPILE := $(UV) compile -q --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
+# Each command is a process of its own and starts three times as fast from compiled modules. They are
+# kept beside what is installed, also where the environment asks Python to leave none in the tree.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+
 # Settings of `make run`, from the command line or the environment. See .env.example.
 export PORT HOST DATA_DIR BACKEND ARCHIVE REPOS SERVE
 
