@@ -34,6 +34,7 @@ from shared.errors import (
     NotFound,
     Rejected,
     RetryLater,
+    TooManyRequests,
     Unauthenticated,
 )
 
@@ -61,6 +62,7 @@ STATUSES: Mapping[type[LeaderboardError], int] = {
     NotFound: 404,
     Conflict: 409,
     BudgetRefused: 402,
+    TooManyRequests: 429,
     RetryLater: 503,
 }
 """The only place that knows which error is which status; others are 500."""
@@ -118,6 +120,8 @@ def failure_of(error: Exception, now: datetime | None = None) -> Failure:
         headers: dict[str, str] = {}
         if isinstance(error, Unauthenticated):
             headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
+        if isinstance(error, TooManyRequests):
+            headers["Retry-After"] = str(error.seconds)
         if isinstance(error, RetryLater):
             wait = (error.not_before - now).total_seconds() if error.not_before and now else 5
             headers["Retry-After"] = str(max(int(wait), 1))

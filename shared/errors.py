@@ -70,6 +70,19 @@ class Forbidden(LeaderboardError):
     code = "forbidden"
 
 
+class TooManyRequests(LeaderboardError):
+    """A caller asks more often than is allowed. ``seconds`` is how long to wait."""
+
+    code = "too_many_requests"
+    severity = Severity.LOW
+
+    def __init__(
+        self, message: str, *, seconds: int, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.seconds = seconds
+
+
 class RetryLater(LeaderboardError):
     """A passing failure of ours or of a service we use. The same call may succeed later."""
 

@@ -24,14 +24,13 @@ from shared.pipeline_runs import (
     stored,
 )
 from shared.ports import Transaction
-from shared.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
+from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
 GLOBAL_BOARDS = "the global boards"
 
 NOTICE_ATTEMPTS = 5
 _LEDGER_ROWS = 5000
 
-DELIVERY_HEADER = "X-Leaderboard-Delivery"
 
 log = structlog.get_logger()
 

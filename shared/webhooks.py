@@ -15,6 +15,7 @@ from shared.pipeline_runs import Started
 
 TIMESTAMP_HEADER = "X-Leaderboard-Timestamp"
 SIGNATURE_HEADER = "X-Leaderboard-Signature"
+DELIVERY_HEADER = "X-Leaderboard-Delivery"
 
 TOLERANCE = timedelta(minutes=5)
 """How far the clocks of both sides may differ, and how long a call may travel."""
