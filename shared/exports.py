@@ -32,9 +32,6 @@ AN_HOUR = timedelta(hours=1)
 MOST_AN_HOUR = 5
 """Exports that a key may ask for within an hour."""
 
-SMALL_BYTES = 10_000_000
-"""Up to here an export is made at once."""
-
 MOST_BYTES = 100_000_000
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.]+")
@@ -99,7 +96,7 @@ def ask(services: Services, caller: Caller, exporter: str, wanted: Wanted) -> An
         raise too_large()
     export = _new(services, caller, exporter, source)
     about = about_of(export, source)
-    large = (source.size or 0) > SMALL_BYTES
+    large = (source.size or 0) > services.settings.export_small_bytes
     job = _job(services, caller, export)
     if large:
         export = export.model_copy(update={"state": ExportState.PENDING, "job": job.id})
@@ -112,6 +109,13 @@ def ask(services: Services, caller: Caller, exporter: str, wanted: Wanted) -> An
         services.documents.write([stored(export, about), jobs.stored(job)])
     jobs.dispatch(services, job)
     return Answered(export=export, about=about, content=None)
+
+
+def exporter_of(services: Services, caller: Caller) -> str:
+    """What the caller is called in files: the name of the key, or what the trail calls them."""
+    kind, _, id_ = caller.actor.partition(":")
+    (document,) = services.documents.get(f"keys/{id_}") if kind == "key" else (None,)
+    return caller.actor if document is None else str(document.fields["name"])
 
 
 def get(services: Services, id_: str) -> tuple[Export, dict[str, Json]]:
@@ -272,7 +276,7 @@ def _small(
     for piece in file_of(export, source, about):
         pieces.append(piece)
         size += len(piece)
-        if size > SMALL_BYTES:
+        if size > services.settings.export_small_bytes:
             return None
     if not stays_true(services, source):
         raise changed()

@@ -30,6 +30,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "account": ("A numeric account id on GitHub", "583231"),
     "login": ("A login on GitHub, in any case", "davidism"),
     "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
+    "export_id": ("An export's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
 
@@ -42,6 +43,7 @@ _REASONS: Mapping[int, str] = {
     409: "The state does not allow this now.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    429: "This was asked for too often. Retry-After says when to try again.",
     500: "Something went wrong here. The log has the details by request_id.",
     503: "A passing failure, or the budget is spent. Retry-After says when to try again.",
 }
@@ -77,6 +79,7 @@ def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
     }
 
 
+_FILE: Json = {"schema": {}}
 _UNCHANGED: Json = {"description": "What If-None-Match names is still what there is."}
 _ABOUT_ITSELF: Json = {
     "/openapi.json": _page("show_openapi", "This document.", "application/json", "object"),
@@ -238,6 +241,9 @@ def _responses(operation: Operation, references: _References) -> Json:
     responses: Json = {str(operation.status): success}
     if operation.status == 201:
         responses["200"] = {**success, "description": "It was there already."}
+    if operation.files:
+        files = {media_type.partition(";")[0]: _FILE for media_type in operation.files}
+        responses["200"] = {**success, "description": "The file itself.", "content": files}
     if reading:
         responses["304"] = _UNCHANGED
     if operation.forwards:

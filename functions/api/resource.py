@@ -40,10 +40,20 @@ _FOREVER = "public, max-age=60"
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is the answer. ``filename`` is plain: letters, digits, dots and hyphens."""
+
+    content: bytes
+    media_type: str
+    filename: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply(Generic[Answer]):
     """What an endpoint answers. ``forever`` is for addresses whose answer cannot change.
 
-    ``etag`` None makes one from the body.
+    ``etag`` None makes one from the body. An ``attachment`` is sent in place of the body, with 200.
     """
 
     body: Answer
@@ -51,6 +61,7 @@ class Reply(Generic[Answer]):
     etag: str | None = None
     forever: bool = False
     location: str | None = None
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class Operation:
     key_elsewhere: bool
     headers: tuple[tuple[str, str], ...]
     forwards: bool
+    files: tuple[str, ...]
     errors: Errors
 
 
@@ -136,6 +148,7 @@ class Resource(Blueprint):
         key_elsewhere: bool = False,
         headers: Mapping[str, str] = MappingProxyType({}),
         forwards: bool = False,
+        files: tuple[str, ...] = (),
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
@@ -144,7 +157,8 @@ class Resource(Blueprint):
         ``reads_warehouse`` asks for that by ``Call.allow_warehouse``, and one whose answer is open
         on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
         those that the endpoint itself looks at, and what they are for. One that ``forwards``
-        answers 308 with the present address of what was asked for by a former one.
+        answers 308 with the present address of what was asked for by a former one. ``files`` are
+        the media types of attachments that it may answer with (200).
         """
 
         def register(view: View) -> View:
@@ -168,6 +182,7 @@ class Resource(Blueprint):
                 key_elsewhere=reads_warehouse or key_elsewhere,
                 headers=tuple(headers.items()),
                 forwards=forwards,
+                files=files,
                 errors=(*keyed, *paid, *errors),
             )
             self.operations.append(operation)
@@ -204,6 +219,8 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
 
 
 def _respond(reply: Reply[Any], operation: Operation) -> Response:
+    if reply.attachment is not None:
+        return _attached(reply.attachment, reply.location)
     body = _to_json(reply.body.model_dump(by_alias=True))
     response = Response(body, reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
@@ -212,6 +229,17 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
     return to_be_checked(response, reply.etag, forever=reply.forever)
+
+
+def _attached(file: Attachment, location: str | None) -> Response:
+    response = Response(file.content, 200, dict(file.headers), content_type=file.media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{file.filename}"'
+    response.headers["Cache-Control"] = "no-store"
+    # Opened from here, a file of names that others chose must not run anything.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    if location is not None:
+        response.headers["Location"] = location
+    return response
 
 
 def to_be_checked(response: Response, etag: str | None, *, forever: bool = False) -> Response:
