@@ -152,35 +152,32 @@ def _line(value: object) -> bytes:
 def _xlsx(table: Table) -> Iterator[bytes]:
     """A workbook is a ZIP file that can only be read from its end: it is made on disk."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
-        book = xlsxwriter.Workbook(
-            file,
-            {
-                "constant_memory": True,
-                "tmpdir": folder,
-                "strings_to_formulas": False,
-                "strings_to_urls": False,
-                "strings_to_numbers": False,
-            },
-        )
-        rows = book.add_worksheet("rows")
-        for place, column in enumerate(table.columns):
-            rows.write_string(0, place, column.name)
-        for number, row in enumerate(chain.from_iterable(table.pages), 1):
-            if number > MOST_SHEET_ROWS:
-                raise Rejected(
-                    f"A sheet holds {MOST_SHEET_ROWS:,} rows. Use another format, or filters.",
-                    details={"field": "format"},
-                )
-            for place, cell in enumerate(row):
-                _put(rows, number, place, cell)
-        about = book.add_worksheet("about")
-        for number, (name, value) in enumerate(table.about.items()):
-            about.write_string(number, 0, name)
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for place, start in enumerate(range(0, len(shown), MOST_CELL_CHARACTERS - 1), 1):
-                part = shown[start : start + MOST_CELL_CHARACTERS - 1]
-                about.write_string(number, place, defused(part))
-        book.close()
+        options = {
+            "constant_memory": True,
+            "tmpdir": folder,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        with xlsxwriter.Workbook(file, options) as book:
+            rows = book.add_worksheet("rows")
+            for place, column in enumerate(table.columns):
+                rows.write_string(0, place, column.name)
+            for number, row in enumerate(chain.from_iterable(table.pages), 1):
+                if number > MOST_SHEET_ROWS:
+                    raise Rejected(
+                        f"A sheet holds {MOST_SHEET_ROWS:,} rows. Use another format, or filters.",
+                        details={"field": "format"},
+                    )
+                for place, cell in enumerate(row):
+                    _put(rows, number, place, cell)
+            about = book.add_worksheet("about")
+            for number, (name, value) in enumerate(table.about.items()):
+                about.write_string(number, 0, name)
+                shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                for place, start in enumerate(range(0, len(shown), MOST_CELL_CHARACTERS - 1), 1):
+                    part = shown[start : start + MOST_CELL_CHARACTERS - 1]
+                    about.write_string(number, place, defused(part))
         file.seek(0)
         while piece := file.read(_PIECE):
             yield piece

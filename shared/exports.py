@@ -111,6 +111,17 @@ def ask(services: Services, caller: Caller, exporter: str, wanted: Wanted) -> An
     return Answered(export=export, about=about, content=None)
 
 
+def straight(services: Services, caller: Caller, wanted: Wanted) -> tuple[Export, Iterator[bytes]]:
+    """An export for whoever owns the data: its file in pieces, of any size and as often as wanted.
+
+    It is on the audit trail before the first piece. Raises as ``opened``.
+    """
+    source = opened(services, wanted)
+    export = _new(services, caller, caller.actor, source)
+    services.documents.write([record(services, caller, export)])
+    return export, _true_pieces(services, export, source)
+
+
 def exporter_of(services: Services, caller: Caller) -> str:
     """What the caller is called in files: the name of the key, or what the trail calls them."""
     kind, _, id_ = caller.actor.partition(":")
@@ -281,6 +292,12 @@ def _small(
     if not stays_true(services, source):
         raise changed()
     return b"".join(pieces)
+
+
+def _true_pieces(services: Services, export: Export, source: Opened) -> Iterator[bytes]:
+    yield from file_of(export, source, about_of(export, source))
+    if not stays_true(services, source):
+        raise changed()
 
 
 def file_of(export: Export, source: Opened, about: dict[str, Json]) -> Iterator[bytes]:

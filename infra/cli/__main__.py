@@ -8,6 +8,7 @@ from infra.cli import (
     boards,
     checks,
     costs,
+    exporting,
     keys,
     people,
     pipeline,
@@ -28,7 +29,20 @@ def cli() -> None:
     """
 
 
-for part in (run, serving, keys, work, pipeline, profiles, boards, people, checks, costs, price):
+for part in (
+    run,
+    serving,
+    keys,
+    work,
+    pipeline,
+    profiles,
+    boards,
+    people,
+    checks,
+    costs,
+    price,
+    exporting,
+):
     part.add_to(cli)
 
 if __name__ == "__main__":
