@@ -13,7 +13,7 @@ from shared.export_boards import of_activity, of_board
 from shared.export_files import Cell, Column, Row
 from shared.export_wanted import Filters, Opened, Type, Wanted, check
 from shared.models import iso
-from shared.ports import Document, Json, Operator, Query
+from shared.ports import Document, Query
 
 _DOCUMENTS_A_PAGE = 300
 
@@ -108,15 +108,19 @@ def _documents(
     services: Services, collection: str, field: str, filters: Filters
 ) -> Iterator[Sequence[Document]]:
     """All documents of some days, oldest first."""
-    where: list[tuple[str, Operator, Json]] = []
-    if filters.start is not None:
-        where.append((field, ">=", _midnight(filters.start)))
-    if filters.end is not None:
-        where.append((field, "<", _midnight(filters.end)))
+    # Times are texts that begin with a digit.
+    start = "" if filters.start is None else _midnight(filters.start)
+    end = "~" if filters.end is None else _midnight(filters.end)
     after: str | None = None
     while True:
         page = services.documents.query(
-            Query(collection, tuple(where), field, after=after, limit=_DOCUMENTS_A_PAGE)
+            Query(
+                collection,
+                ((field, ">=", start), (field, "<", end)),
+                field,
+                after=after,
+                limit=_DOCUMENTS_A_PAGE,
+            )
         )
         if page.documents:
             yield page.documents

@@ -220,7 +220,7 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
 
 def _respond(reply: Reply[Any], operation: Operation) -> Response:
     if reply.attachment is not None:
-        return _attached(reply.attachment, reply.location)
+        return attached(reply.attachment, reply.location)
     body = _to_json(reply.body.model_dump(by_alias=True))
     response = Response(body, reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
@@ -231,7 +231,8 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
     return to_be_checked(response, reply.etag, forever=reply.forever)
 
 
-def _attached(file: Attachment, location: str | None) -> Response:
+def attached(file: Attachment, location: str | None = None) -> Response:
+    """The answer that a browser saves as a file."""
     response = Response(file.content, 200, dict(file.headers), content_type=file.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{file.filename}"'
     response.headers["Cache-Control"] = "no-store"

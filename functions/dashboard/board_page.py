@@ -35,7 +35,8 @@ class ShownRow:
 class BoardPage:
     """A stretch of a board. ``compared`` is False on a first board: then nothing has moved.
 
-    ``sortable`` are the columns that can be sorted by.
+    ``sortable`` are the columns that can be sorted by. An export ``needs_key`` elsewhere than on
+    one machine.
     """
 
     address: BoardAddress
@@ -52,6 +53,7 @@ class BoardPage:
     contributions: int
     overall: tuple[Segment, ...]
     kept: tuple[str, ...]
+    needs_key: bool
 
     @property
     def beyond(self) -> bool:
@@ -93,6 +95,7 @@ def read(services: Services, board: str, address: BoardAddress) -> BoardPage:
             {kind.value: count for kind, count in head.counts.items()}, rules, capped=False
         ),
         kept=tuple(edition.partition("-")[0] for edition in head.kept),
+        needs_key=services.settings.backend != "local",
     )
 
 

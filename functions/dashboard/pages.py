@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
-from functions.dashboard import board_page, contributor_page, overview, responses
+from functions.dashboard import board_page, contributor_page, export_pages, overview, responses
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS
 from shared import jobs, repositories
@@ -42,6 +42,7 @@ blueprint = Blueprint(
     static_url_path="/dashboard/static",
 )
 blueprint.after_request(responses.finish)
+export_pages.add_to(blueprint)
 for _name, _filter in FILTERS.items():
     blueprint.add_app_template_filter(_filter, _name)
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from shared.export_files import Format
 from shared.jobs import JobType, RepositoryStatus, State
 from shared.models import Kind, parse_time
 from shared.scoring import shown
@@ -82,6 +83,15 @@ JOB_TYPES: Mapping[JobType, str] = {
     JobType.INCREMENTAL_SCRAPE: "Incremental scrape",
     JobType.RECALCULATE_REPOSITORY: "Recalculation",
     JobType.RECALCULATE_GLOBAL: "Global recalculation",
+    JobType.EXPORT: "Export",
+}
+
+EXPORT_FORMATS: Mapping[Format, str] = {
+    "csv": "CSV",
+    "xlsx": "Excel",
+    "json": "JSON",
+    "ndjson": "NDJSON",
+    "parquet": "Parquet",
 }
 
 _BREAKS = re.compile(r"[\s._\-\[\]/]+")
@@ -198,6 +208,7 @@ LABELS: Mapping[str, Mapping[Any, Any]] = {
     "STATUSES": STATUSES,
     "STATES": STATES,
     "JOB_TYPES": JOB_TYPES,
+    "EXPORT_FORMATS": EXPORT_FORMATS,
     "PROVIDERS": PROVIDERS,
 }
 """What every template can look up."""

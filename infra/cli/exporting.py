@@ -54,7 +54,7 @@ def add_to(group: click.Group) -> None:
         end: datetime | None,
         **filters: str | None,
     ) -> None:
-        """Write a whole board (global, repository), activity, costs or the audit trail to a file."""
+        """Write a whole board (global, repository), activity, costs or audit to a file."""
         chosen = Filters(
             account_class=account_class if "class" in ALLOWED[type_] else None,
             start=None if start is None else start.date(),

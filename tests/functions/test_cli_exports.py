@@ -22,7 +22,7 @@ def test_a_board_is_written_whole_and_noted_on_the_trail(data: Path, tmp_path: P
     said = command(data, "export", "global", "--class", "all", "--output", str(file))
     assert said.exit_code == 0, said.output
     rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
-    shown = answer(data, "board", "--class", "all", "--limit", "100")["data"]
+    shown = answer(data, "board", "--class", "all", "--page-size", "100")["data"]
     assert [row["username"] for row in rows] == [row["username"] for row in shown]
     assert [path.name for path in tmp_path.iterdir()] == ["board.csv"]
     trail = command(data, "export", "audit", "--format", "ndjson", "--output", "-").stdout
