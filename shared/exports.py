@@ -49,7 +49,8 @@ class ExportState(StrEnum):
 class Export(BaseModel):
     """An export as it is stored. ``about`` (the document's body) is what the file says of itself.
 
-    ``wanted`` names the generation. ``expires_at`` is set once there is a file.
+    ``wanted`` names the generation. ``expires_at`` is set once there is a file. A ``personal`` one
+    is of one person, whom its filters name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +59,7 @@ class Export(BaseModel):
     actor: str
     exporter: str
     wanted: Wanted
+    personal: bool
     state: ExportState
     created_at: str
     expires_at: str | None = None
@@ -183,19 +185,22 @@ def about_of(export: Export, source: Opened) -> dict[str, Json]:
 
 
 def withdraw_all(services: Services) -> int:
-    """Remove every stored file. Returns how many. Safe to repeat.
+    """Remove every stored file, and all that is noted of personal exports. Returns how many.
 
-    Some may hold a person who must not be shown any more; all would be gone within a day.
+    Some may hold a person who must not be shown any more; all files would be gone within a day.
+    Safe to repeat.
     """
-    query = Query("exports", (("state", "==", ExportState.READY.value),), limit=100)
     withdrawn = 0
-    while documents := services.documents.query(query).documents:
-        for document in documents:
-            export = read(document)
-            services.blobs.remove(export.blob)
-            gone = export.model_copy(update={"state": ExportState.WITHDRAWN})
-            services.documents.write([replace(stored(gone, {}), body=document.body)])
-            withdrawn += 1
+    for field, value in (("personal", True), ("state", ExportState.READY.value)):
+        query = Query("exports", ((field, "==", value),), limit=100)
+        while documents := services.documents.query(query).documents:
+            for document in documents:
+                export = read(document)
+                services.blobs.remove(export.blob)
+                gone = export.model_copy(update={"state": ExportState.WITHDRAWN})
+                kept = replace(stored(gone, {}), body=document.body)
+                services.documents.write([Write(document.path, None) if export.personal else kept])
+                withdrawn += 1
     return withdrawn
 
 
@@ -226,6 +231,7 @@ def _new(services: Services, caller: Caller, exporter: str, source: Opened) -> E
         actor=caller.actor,
         exporter=exporter,
         wanted=source.wanted,
+        personal=source.wanted.type == "activity",
         state=ExportState.STREAMED,
         created_at=iso(services.now()),
         filename=f"{name}.{source.wanted.format}",

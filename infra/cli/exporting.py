@@ -59,7 +59,7 @@ def add_to(group: click.Group) -> None:
             account_class=account_class if "class" in ALLOWED[type_] else None,
             start=None if start is None else start.date(),
             end=None if end is None else end.date(),
-            **filters,  # type: ignore[arg-type]
+            **filters,
         )
         wanted = Wanted(type=type_, format=format_, filters=chosen, header=header)
         made, pieces = exports.straight(app.services, CALLER, wanted)

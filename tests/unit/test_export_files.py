@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import get_args
 from xml.etree import ElementTree as ET
 
@@ -22,6 +22,7 @@ from shared.export_files import (
     Table,
     written,
 )
+from shared.ports import Json
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 COLUMNS = (
@@ -40,7 +41,7 @@ HOSTILE = (
     "\x00\x1f",
     "",
 )
-ABOUT = {"exporter": "=cmd()\n# rank: 1", "receipt": {"board": "ab" * 32}}
+ABOUT: dict[str, Json] = {"exporter": "=cmd()\n# rank: 1", "receipt": {"board": "ab" * 32}}
 _SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
@@ -123,12 +124,12 @@ def test_rows_are_taken_a_page_at_a_time_and_none_is_lost(format_: Format) -> No
         assert len(taken) <= 2
     content = first + b"".join(pieces)
     assert len(taken) == 25
-    counts = {
+    counts: dict[Format, Callable[[], int]] = {
         "csv": lambda: content.count(b"\n") - 1,
         "ndjson": lambda: content.count(b"\n") - 1,
         "json": lambda: len(json.loads(content)["rows"]),
         "xlsx": lambda: len(cells(content, 1)) - 1,
-        "parquet": lambda: pq.read_metadata(io.BytesIO(content)).num_rows,
+        "parquet": lambda: int(pq.read_metadata(io.BytesIO(content)).num_rows),
     }
     assert counts[format_]() == 25_000
 
