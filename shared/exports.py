@@ -49,8 +49,8 @@ class ExportState(StrEnum):
 class Export(BaseModel):
     """An export as it is stored. ``about`` (the document's body) is what the file says of itself.
 
-    ``wanted`` names the generation. ``expires_at`` is set once there is a file. A ``personal`` one
-    is of one person, whom its filters name.
+    ``wanted`` names the generation. ``expires_at`` is set once there is a file. ``person`` is
+    the account whose activity it is, 0 for all others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,7 +59,7 @@ class Export(BaseModel):
     actor: str
     exporter: str
     wanted: Wanted
-    personal: bool
+    person: int = 0
     state: ExportState
     created_at: str
     expires_at: str | None = None
@@ -185,23 +185,38 @@ def about_of(export: Export, source: Opened) -> dict[str, Json]:
 
 
 def withdraw_all(services: Services) -> int:
-    """Remove every stored file, and all that is noted of personal exports. Returns how many.
+    """Remove every stored file, and all that is noted of exports of activity. Returns how many.
 
     Some may hold a person who must not be shown any more; all files would be gone within a day.
     Safe to repeat.
     """
     withdrawn = 0
-    for field, value in (("personal", True), ("state", ExportState.READY.value)):
-        query = Query("exports", ((field, "==", value),), limit=100)
+    for query in (
+        Query("exports", (("person", ">", 0),), "person"),
+        Query("exports", (("state", "==", ExportState.READY.value),)),
+    ):
         while documents := services.documents.query(query).documents:
             for document in documents:
-                export = read(document)
-                services.blobs.remove(export.blob)
-                gone = export.model_copy(update={"state": ExportState.WITHDRAWN})
-                kept = replace(stored(gone, {}), body=document.body)
-                services.documents.write([Write(document.path, None) if export.personal else kept])
+                _withdraw(services, document)
                 withdrawn += 1
     return withdrawn
+
+
+def _withdraw(services: Services, document: Document) -> None:
+    export = read(document)
+    services.blobs.remove(export.blob)
+    gone = export.model_copy(update={"state": ExportState.WITHDRAWN})
+    fields = None if export.person else gone.model_dump(mode="json")
+    services.documents.write([Write(document.path, fields, document.body if fields else None)])
+
+
+def of_person(services: Services, accounts: Sequence[int]) -> list[Json]:
+    """What is noted of exports of some accounts' activity."""
+    found: list[Json] = []
+    for account in accounts:
+        query = Query("exports", (("person", "==", account),), limit=500)
+        found += [dict(document.fields) for document in services.documents.query(query).documents]
+    return found
 
 
 def record(services: Services, caller: Caller, export: Export) -> Write:
@@ -231,7 +246,7 @@ def _new(services: Services, caller: Caller, exporter: str, source: Opened) -> E
         actor=caller.actor,
         exporter=exporter,
         wanted=source.wanted,
-        personal=source.wanted.type == "activity",
+        person=int(str(source.about.get("github_id", 0))),
         state=ExportState.STREAMED,
         created_at=iso(services.now()),
         filename=f"{name}.{source.wanted.format}",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared import enrichment, github_pages, people, pseudonyms, repositories
+from shared import enrichment, exports, github_pages, people, pseudonyms, repositories
 from shared.boards import GLOBAL, pointer_path, repository_board
 from shared.context import Services
 from shared.errors import NotFound
@@ -182,6 +182,9 @@ HOLDINGS: Mapping[str, Holding] = {
     "state": Holding(_classes, _forget_classes),
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
+    "exports": Holding(
+        exports.of_person, kept="forgotten at the beginning, with every stored file"
+    ),
     "github_pages": Holding(_pages, github_pages.forget),
 }
 """Collections that hold people, by name."""
@@ -198,6 +201,7 @@ NOBODY_IN: Mapping[str, str] = {
     "config": "settings that can be changed",
     "cost_days": "what was spent",
     "dead_letters": "which jobs failed",
+    "export_limits": "when a key asked for exports",
     "github": "how far lists of a repository were read",
     "jobs": "what is to be done for a repository; a person's job names nobody",
     "keys": "API keys, whose holders are no contributors",
