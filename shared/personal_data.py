@@ -182,9 +182,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "state": Holding(_classes, _forget_classes),
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
-    "exports": Holding(
-        exports.of_person, kept="forgotten at the beginning, with every stored file"
-    ),
+    "exports": Holding(exports.of_person, kept="forgotten first, with every stored file"),
     "github_pages": Holding(_pages, github_pages.forget),
 }
 """Collections that hold people, by name."""
