@@ -4,6 +4,7 @@ from functions.api import api
 from functions.budget import report_budget
 from functions.dead_letter import record_dead_letter
 from functions.enrich import batch_enrich_top_contributors, enrich_contributor
+from functions.export import export_data
 from functions.live import stream_logs
 from functions.maintenance import apply_retention, sweep_jobs
 from functions.pipeline import refresh_stale_repositories, run_pipeline
@@ -21,6 +22,7 @@ __all__ = [
     "apply_retention",
     "batch_enrich_top_contributors",
     "enrich_contributor",
+    "export_data",
     "recalculate_board",
     "recalculate_everything",
     "recalculate_global_leaderboard",

@@ -78,6 +78,8 @@ class JobType(StrEnum):
     """Somebody opted out, or takes that back."""
     APPLY_PEOPLE = "apply_people"
     """Accounts were merged, or parted again."""
+    EXPORT = "export"
+    """A file that is too large to be made while somebody waits."""
 
 
 class Stage(StrEnum):
@@ -91,6 +93,7 @@ class Stage(StrEnum):
     FORGET = "forget"
     REDACT = "redact"
     BOARDS_OF_PEOPLE = "boards_of_people"
+    EXPORT = "export"
 
 
 FUNCTIONS: Mapping[Stage, str] = {
@@ -102,6 +105,7 @@ FUNCTIONS: Mapping[Stage, str] = {
     Stage.FORGET: "recalculate_board",
     Stage.REDACT: "recalculate_board",
     Stage.BOARDS_OF_PEOPLE: "recalculate_board",
+    Stage.EXPORT: "export_data",
 }
 
 

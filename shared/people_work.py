@@ -13,6 +13,7 @@ import structlog
 
 from shared import (
     crediting,
+    exports,
     global_requests,
     identities,
     job_steps,
@@ -24,7 +25,7 @@ from shared import (
 from shared.context import Services
 from shared.errors import NotFound
 from shared.forgetting import PERSONAL
-from shared.jobs import Job, Stage
+from shared.jobs import Job, JobType, Stage
 from shared.models import iso
 from shared.people import Mode, OptOut
 from shared.ports import Json, Query, Transaction, Write
@@ -42,6 +43,8 @@ log = structlog.get_logger()
 
 def apply(services: Services, job: Job) -> Done:
     """One slice. Returns the stage of the next, None at the end."""
+    if "repositories" not in job.result and job.type is JobType.FORGET_PERSON:
+        log.info("exports_withdrawn", exports=exports.withdraw_all(services))
     if job.stage is Stage.FORGET:
         return _forget(services, job)
     if job.stage is Stage.REDACT:

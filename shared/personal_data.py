@@ -12,6 +12,7 @@ from datetime import datetime
 
 from shared import (
     enrichment,
+    exports,
     github_pages,
     notices,
     people,
@@ -213,6 +214,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "state": Holding(_classes, _forget_classes),
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
+    "exports": Holding(exports.of_person, kept="forgotten first, with every stored file"),
     "github_pages": Holding(_pages, github_pages.forget),
     "reports": Holding(_reports, _forget_reports),
     "notices": Holding(_notices, _withdraw_notices),
@@ -232,6 +234,7 @@ NOBODY_IN: Mapping[str, str] = {
     "config": "settings that can be changed",
     "cost_days": "what was spent",
     "dead_letters": "which jobs failed",
+    "export_limits": "when a key asked for exports",
     "flag_configs": "flags, as they were set",
     "github": "how far lists of a repository were read",
     "jobs": "what is to be done for a repository; a person's job names nobody",

@@ -32,6 +32,7 @@ from shared.boards import (
 )
 from shared.canonical import fingerprint
 from shared.models import AccountClass, Kind
+from shared.people import Mode, People
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,23 @@ class Shown:
 
 Instead = Mapping[int, Shown | None]
 """By the id that is on boards: who stands there from now on, None for nobody."""
+
+
+def wished(people: People) -> dict[int, Shown | None]:
+    """Whom rows must not show, also where a wish does not hold yet for what was published."""
+    instead: dict[int, Shown | None] = {}
+    for wish in people.opt_outs:
+        if wish.mode is Mode.REMOVED:
+            instead |= dict.fromkeys(i for i in (wish.account, wish.shown_id) if i is not None)
+        elif wish.mode is Mode.ANONYMOUS and wish.shown_id is not None:
+            instead[wish.account] = Shown(wish.shown_id, wish.shown_login or "")
+    return instead
+
+
+def as_wished(row: Row, instead: Instead) -> Row:
+    """The row, or what stands in its place."""
+    return instead_of(row, instead[row.github_id]) if row.github_id in instead else row
+
 
 _Entry = tuple[Any, int, int, int]
 """Of an index: key, class number, rank, rank over all."""
@@ -88,7 +106,7 @@ def redacted(
                 removed_rows.append(row)
             else:
                 logins[place] = shown.login.lower()
-            lines[number] = msgspec.json.encode(_instead_of(row, shown))
+            lines[number] = msgspec.json.encode(instead_of(row, shown))
         made.put_part(part, b"\n".join(lines))
     first_ids, first_logins = _indexes(made, instead, logins, removed)
     sums = {part: b for part, b in made.old.items() if part.startswith(("summary.", "score."))}
@@ -105,7 +123,8 @@ def redacted(
     ), made.bodies
 
 
-def _instead_of(row: Row, shown: Shown | None) -> Row:
+def instead_of(row: Row, shown: Shown | None) -> Row:
+    """The row that stands in somebody's place."""
     if shown is None:
         return msgspec.structs.replace(
             row,

@@ -171,6 +171,10 @@ def _oldest_cost(services: Services) -> datetime:
     return services.now() - timedelta(days=services.settings.costs_days)
 
 
+def _exports(services: Services, after: str | None) -> tuple[int, str | None]:
+    return _older(services, "exports", "created_at", after, iso(_oldest(services)), lambda _: True)
+
+
 def _blobs(services: Services, _after: str | None) -> tuple[int, str | None]:
     removed = services.blobs.sweep(_SLICE)
     return removed, "more" if removed == _SLICE else None
@@ -189,6 +193,7 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "cost_days": _cost_days,
     "events": _events,
     "warehouse": _warehouse,
+    "exports": _exports,
     "blobs": _blobs,
 }
 

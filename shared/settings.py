@@ -145,6 +145,13 @@ class Settings(BaseModel):
         "unset",
     )
 
+    export_small_bytes: int = Field(
+        default=10_000_000,
+        ge=0,
+        le=20_000_000,
+        description="files of exports up to here are made at once, larger ones by a job",
+    )
+
     webhook_secret: str | None = Field(
         default=None,
         min_length=16,

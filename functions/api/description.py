@@ -32,6 +32,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "login": ("A login on GitHub, in any case", "davidism"),
     "key_id": ("A key's id: what stands between the underscores of its text", "0123abcd"),
     "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
+    "export_id": ("An export's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
 
@@ -108,6 +109,7 @@ def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
     }
 
 
+_FILE: Json = {"schema": {}}
 _UNCHANGED: Json = {"description": "What If-None-Match names is still what there is."}
 _ABOUT_ITSELF: Json = {
     "/openapi.json": _page("show_openapi", "This document.", "application/json", "object"),
@@ -271,6 +273,9 @@ def _responses(operation: Operation, references: _References) -> Json:
     responses: Json = {str(operation.status): success}
     if operation.status == 201:
         responses["200"] = {**success, "description": "It was there already."}
+    if operation.files:
+        files = {media_type.partition(";")[0]: _FILE for media_type in operation.files}
+        responses["200"] = {**success, "description": "The file itself.", "content": files}
     if reading:
         responses["304"] = _UNCHANGED
     if operation.forwards:

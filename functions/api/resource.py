@@ -52,10 +52,20 @@ _FOREVER = "public, max-age=60"
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is the answer. ``filename`` is plain: letters, digits, dots and hyphens."""
+
+    content: bytes
+    media_type: str
+    filename: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply(Generic[Answer]):
     """What an endpoint answers. ``forever`` is for addresses whose answer cannot change.
 
-    ``etag`` None makes one from the body.
+    ``etag`` None makes one from the body. An ``attachment`` is sent in place of the body, with 200.
     """
 
     body: Answer
@@ -63,6 +73,7 @@ class Reply(Generic[Answer]):
     etag: str | None = None
     forever: bool = False
     location: str | None = None
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,7 @@ class Operation:
     headers: tuple[tuple[str, str], ...]
     forwards: bool
     deprecated: Deprecated | None
+    files: tuple[str, ...]
     errors: Errors
 
 
@@ -160,6 +172,7 @@ class Resource(Blueprint):
         headers: Mapping[str, str] = MappingProxyType({}),
         forwards: bool = False,
         deprecated: Deprecated | None = None,
+        files: tuple[str, ...] = (),
         errors: Errors = (),
     ) -> Callable[[View], View]:
         """Register a function as an endpoint. ``errors`` beside those that its signature implies.
@@ -169,7 +182,8 @@ class Resource(Blueprint):
         on one machine only (``key_elsewhere``) by ``Call.need_key_elsewhere``. ``headers`` are
         those that the endpoint itself looks at, and what they are for. One that ``forwards``
         answers 308 with the present address of what was asked for by a former one. A ``deprecated``
-        one says so in every answer that is no error.
+        one says so in every answer that is no error. ``files`` are the media types of attachments
+        that it may answer with (200).
         """
 
         def register(view: View) -> View:
@@ -194,6 +208,7 @@ class Resource(Blueprint):
                 headers=tuple(headers.items()),
                 forwards=forwards,
                 deprecated=deprecated,
+                files=files,
                 errors=(*keyed, *paid, *errors, *(_OF_LIMITED if self.limited else ())),
             )
             self.operations.append(operation)
@@ -235,6 +250,8 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
 
 
 def _respond(reply: Reply[Any], operation: Operation) -> Response:
+    if reply.attachment is not None:
+        return attached(reply.attachment, reply.location)
     body = _to_json(reply.body.model_dump(by_alias=True))
     response = Response(body, reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
@@ -252,6 +269,18 @@ def _announce(response: Response, deprecated: Deprecated) -> None:
     response.headers["Deprecation"] = f"@{int(deprecated.since.timestamp())}"
     response.headers["Sunset"] = http_date(deprecated.ends)
     response.headers["Link"] = f'<{deprecated.successor}>; rel="successor-version"'
+
+
+def attached(file: Attachment, location: str | None = None) -> Response:
+    """The answer that a browser saves as a file."""
+    response = Response(file.content, 200, dict(file.headers), content_type=file.media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{file.filename}"'
+    response.headers["Cache-Control"] = "no-store"
+    # Opened from here, a file of names that others chose must not run anything.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    if location is not None:
+        response.headers["Location"] = location
+    return response
 
 
 def to_be_checked(response: Response, etag: str | None, *, forever: bool = False) -> Response:

@@ -126,8 +126,8 @@ def _back() -> str:
     local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and "\\" not in wanted
     if not local or parts.netloc or any(ord(letter) < 32 for letter in wanted):
         return url_for("operations.settings")
-    return parts.path
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _with(path: str, word: str) -> str:
-    return f"{path}?done={word}"
+def _with(address: str, word: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}done={word}"

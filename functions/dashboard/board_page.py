@@ -175,6 +175,16 @@ def rendered(
     )
 
 
+def _export(page: BoardPage, repository: Repository | None) -> dict[str, str]:
+    """What the form of an export is asked for: this class and window of this generation."""
+    found = {
+        "window": page.address.window,
+        "class": page.address.account_class,
+        "generation": page.head.generation,
+    }
+    return found if repository is None else {"repository": repository.name, **found}
+
+
 def name_of(repository: Repository | None) -> str:
     """What a board is called."""
     return repository.name if repository else "Global leaderboard"
@@ -189,4 +199,5 @@ def context(page: BoardPage, repository: Repository | None) -> dict[str, Any]:
         "name": name_of(repository),
         "kinds": KINDS,
         "page_sizes": PAGE_SIZES,
+        "export": _export(page, repository),
     }

@@ -22,7 +22,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
-from functions.dashboard import board_page, contributor_page, overview, responses, sessions, visit
+from functions.dashboard import (
+    board_page,
+    contributor_page,
+    export_pages,
+    overview,
+    responses,
+    sessions,
+    visit,
+)
 from functions.dashboard.board_address import BoardAddress
 from functions.dashboard.row_parts import FILTERS as ROW_FILTERS
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS, number, points
@@ -41,6 +49,7 @@ blueprint = Blueprint(
     static_url_path="/dashboard/static",
 )
 blueprint.after_request(responses.finish)
+export_pages.add_to(blueprint)
 for _name, _filter in {**FILTERS, **ROW_FILTERS}.items():
     blueprint.add_app_template_filter(_filter, _name)
 

@@ -75,7 +75,7 @@ def reads_costs(services: Services) -> bool:
 
 def begin(services: Services, text: str, response: Response) -> Key:
     """Sign in with a key: the response gets the cookie. Raises Unauthenticated for a wrong one."""
-    _check_origin()
+    check_origin()
     caller = anonymous(request, g.request_id, services.settings)
     key = auth.authenticate(services, text.strip() or None, caller)
     found = None if key is None else auth.named(services, key.id)
@@ -121,7 +121,7 @@ def confirmed(services: Services, scope: str | None) -> Session:
     Raises Unauthenticated without a session, Forbidden for a form from elsewhere and for a key
     without the right; the latter is on the audit trail.
     """
-    _check_origin()
+    check_origin()
     session = current(services)
     if session is None:
         raise Unauthenticated("Sign in with an API key first; a session ends after 12 hours.")
@@ -161,7 +161,7 @@ def _find(services: Services) -> Session | None:
     return Session(found[0], token, str(payload["until"]), _caller(services, found[0]))
 
 
-def _check_origin() -> None:
+def check_origin() -> None:
     """Refuse what a browser says that another site had it send."""
     if request.headers.get("Sec-Fetch-Site", "none") not in _SAME_SITE:
         raise Forbidden("This form was sent by another site.")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from shared.export_files import Format
 from shared.jobs import JobType, RepositoryStatus, State
 from shared.limits import shown as usd
 from shared.models import Kind, parse_time
@@ -84,6 +85,15 @@ JOB_TYPES: Mapping[JobType, str] = {
     JobType.INCREMENTAL_SCRAPE: "Incremental scrape",
     JobType.RECALCULATE_REPOSITORY: "Recalculation",
     JobType.RECALCULATE_GLOBAL: "Global recalculation",
+    JobType.EXPORT: "Export",
+}
+
+EXPORT_FORMATS: Mapping[Format, str] = {
+    "csv": "CSV",
+    "xlsx": "Excel",
+    "json": "JSON",
+    "ndjson": "NDJSON",
+    "parquet": "Parquet",
 }
 
 RUN_STATES: Mapping[PipelineState, tuple[str, str]] = {
@@ -254,6 +264,7 @@ LABELS: Mapping[str, Mapping[Any, Any]] = {
     "STATES": STATES,
     "JOB_TYPES": JOB_TYPES,
     "RUN_STATES": RUN_STATES,
+    "EXPORT_FORMATS": EXPORT_FORMATS,
     "PROVIDERS": PROVIDERS,
 }
 """What every template can look up."""

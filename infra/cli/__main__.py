@@ -8,6 +8,7 @@ from infra.cli import (
     boards,
     checks,
     costs,
+    exporting,
     key_admin,
     keys,
     people,
@@ -42,6 +43,7 @@ for part in (
     checks,
     costs,
     price,
+    exporting,
 ):
     part.add_to(cli)
 

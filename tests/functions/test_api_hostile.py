@@ -116,7 +116,7 @@ def operations(admin: ApiClient) -> Iterator[tuple[str, str, Mapping[str, Any]]]
 
 
 def filled(path: str, **given: str) -> str:
-    for name in ("owner", "name", "login", "job_id", "run_id", "key_id", "account"):
+    for name in ("owner", "name", "login", "job_id", "run_id", "key_id", "account", "export_id"):
         path = path.replace(f"{{{name}}}", given.get(name, "nothing"))
     assert "{" not in path, f"{path} has a parameter that this test does not know"
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from functions import edge, enrich, maintenance, pipeline, recalculate, scrape
+from functions import edge, enrich, export, maintenance, pipeline, recalculate, scrape
 from shared.context import Services
 from shared.errors import LeaderboardError, RetryLater
 from shared.ports import Fields, Task
@@ -18,6 +18,7 @@ STEPS: Steps = {
     "run_pipeline": pipeline.step,
     "recalculate_everything": recalculate.everything,
     "apply_retention": maintenance.retain,
+    "export_data": export.step,
     "enrich_contributor": enrich.step,
     "batch_enrich_top_contributors": enrich.ask,
 }
