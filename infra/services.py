@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.clock import Clock, utc_now
 from infra.environment import settings_from, with_file
 from infra.github import client as github
+from infra.github import sign_in as github_sign_in
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
 from infra.rates import rates_of
@@ -62,6 +63,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         breaker=breaker,
         callers=_callers(settings, clock),
         outward=HttpOutward(),
+        sign_in=github_sign_in.make(settings),
         rates=rates_of(settings),
         flags=FlagCache(ports.documents, clock),
         now=clock,

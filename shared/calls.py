@@ -1,4 +1,4 @@
-"""Ports for calls that cross the border: who calls the trigger functions, and whom we call.
+"""Ports for calls that cross the border: who calls us, whom we call, who comes back.
 
 As with ``shared/ports.py``, implementations raise only ``shared.errors``.
 """
@@ -6,6 +6,7 @@ As with ``shared/ports.py``, implementations raise only ``shared.errors``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -25,5 +26,28 @@ class Outward(Protocol):
 
         Redirects are not followed. Raises RetryLater for what may pass (no answer in time, 408,
         429, 500 and more), Rejected for any other answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What a browser has to bring back: the state, and the secret behind its challenge."""
+
+    state: str
+    verifier: str
+
+
+class SignIn(Protocol):
+    """GitHub's web flow of an OAuth app. Its tokens are thrown away once they told who it is."""
+
+    def address(self, signing: Signing) -> str:
+        """Where the browser is sent to be asked whether it is them."""
+        ...
+
+    def account(self, code: str, signing: Signing) -> int:
+        """The id of the account that came back with a code.
+
+        Raises Unauthenticated for a code that is not taken (any more), RetryLater.
         """
         ...

@@ -10,7 +10,7 @@ from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
 from shared.budget import Budget
-from shared.calls import Callers, Outward
+from shared.calls import Callers, Outward, SignIn
 from shared.flags import FlagCache
 from shared.github import GitHub
 from shared.lookups import ProfileLookup
@@ -25,7 +25,8 @@ class Services:
     """The ports, the settings, the clock and the dice. Made by ``infra/services.py``.
 
     ``archive`` is None where files are ingested instead, ``github`` where GitHub's API is not
-    asked. ``lookups`` are asked about profiles besides. ``now`` gives aware UTC; ``new_id`` a
+    asked, ``sign_in`` where nobody signs in with GitHub. ``lookups`` are asked about profiles
+    besides. ``now`` gives aware UTC; ``new_id`` a
     unique lower-case id that sorts by time; ``jitter`` a number in [0, 1).
     """
 
@@ -49,6 +50,7 @@ class Services:
     new_id: Callable[[], str]
     jitter: Callable[[], float]
     lookups: tuple[ProfileLookup, ...] = ()
+    sign_in: SignIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shared import (
     people,
     pseudonyms,
     repositories,
+    sign_in,
     weekly_report,
 )
 from shared.boards import GLOBAL, pointer_path, repository_board
@@ -215,6 +216,7 @@ HOLDINGS: Mapping[str, Holding] = {
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
     "exports": Holding(exports.of_person, kept="forgotten first, with every stored file"),
+    "key_accounts": Holding(sign_in.of_person, sign_in.forget),
     "github_pages": Holding(_pages, github_pages.forget),
     "reports": Holding(_reports, _forget_reports),
     "notices": Holding(_notices, _withdraw_notices),

@@ -120,6 +120,13 @@ class Settings(BaseModel):
     github_api_url: str = Field(
         default="https://api.github.com", description="address of GitHub's API"
     )
+    github_url: str = Field(default="https://github.com", description="address of GitHub's pages")
+    github_oauth_client_id: str | None = Field(
+        default=None, description="an OAuth app, by which people may sign in to the dashboard"
+    )
+    github_oauth_client_secret: str | None = Field(
+        default=None, repr=False, description="its secret"
+    )
     source: Literal["measured", "archive", "github"] = Field(
         default="measured",
         description="measured: per repository, kind and month GitHub counts where the archive saw "

@@ -28,6 +28,7 @@ locals {
   # Told to functions where a GitHub App is named; its key is a secret.
   github_app = {
     for name, value in {
+      GITHUB_OAUTH_CLIENT_ID  = var.github_oauth_client_id
       GITHUB_APP_ID           = try(var.github_app.id, null)
       GITHUB_APP_INSTALLATION = try(tostring(var.github_app.installation), null)
     } : name => value if value != null

@@ -108,13 +108,24 @@ variable "log_level" {
 }
 
 variable "secrets_added" {
-  description = "Secrets that you have added a value to by hand, so that functions start with them: GITHUB_TOKEN or GITHUB_APP_PRIVATE_KEY."
+  description = "Secrets that you have added a value to by hand, so that functions start with them: GITHUB_TOKEN or GITHUB_APP_PRIVATE_KEY, GITHUB_OAUTH_CLIENT_SECRET."
   type        = set(string)
   default     = []
 
   validation {
     condition     = alltrue([for name in var.secrets_added : !try(local.secrets[name].generated, true)])
     error_message = "Secrets that can be added by hand are those of infra/deployment.json that are not generated."
+  }
+}
+
+variable "github_oauth_client_id" {
+  type        = string
+  default     = null
+  description = "Client id of an OAuth app on GitHub, by which people may sign in to the dashboard. Its secret is GITHUB_OAUTH_CLIENT_SECRET."
+
+  validation {
+    condition     = var.github_oauth_client_id == null || contains(var.secrets_added, "GITHUB_OAUTH_CLIENT_SECRET")
+    error_message = "The OAuth app needs its secret: add it to Secret Manager, and GITHUB_OAUTH_CLIENT_SECRET to secrets_added."
   }
 }
 

@@ -70,6 +70,10 @@ class KeysAnswer(Envelope[list[ApiKey], ListMeta, CursorLinks]):
     """Keys by id."""
 
 
+class KeyAccountsAnswer(Envelope[list[int], Nothing, Links]):
+    """The ids on GitHub of the accounts that stand for a key."""
+
+
 def shown(key: StoredKey) -> ApiKey:
     """A key as it is shown."""
     return ApiKey.model_validate(key.model_dump())

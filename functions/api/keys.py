@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from functions.api.access import ADMIN
 from functions.api.key_schemas import (
+    KeyAccountsAnswer,
     KeyAnswer,
     KeysAnswer,
     KeyWithText,
@@ -17,12 +18,12 @@ from functions.api.key_schemas import (
 )
 from functions.api.links import here, path_to, with_cursor
 from functions.api.parameters import ListQuery
-from functions.api.parsing import continuing_at
+from functions.api.parsing import account_id, continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
-from shared import keys
+from shared import keys, sign_in
 from shared.auth import Role
-from shared.errors import Conflict, NotFound, RetryLater
+from shared.errors import Conflict, NotFound, Rejected, RetryLater
 
 resource = Resource("keys")
 
@@ -84,6 +85,47 @@ def revoke_key(call: Call, key_id: str) -> Reply[KeyAnswer]:
     """End a key at once and for good. It stays in the list."""
     found = keys.revoke(call.services, call.caller, _checked(key_id))
     return Reply(KeyAnswer(data=shown(found), meta=Nothing(), links=here()))
+
+
+@resource.operation(
+    "GET", "/api/v1/keys/<key_id>/accounts", scope=ADMIN, errors=(NotFound, RetryLater)
+)
+def list_key_accounts(call: Call, key_id: str) -> Reply[KeyAccountsAnswer]:
+    """The accounts on GitHub that stand for a key: their holders sign in to the dashboard as it."""
+    found = keys.get(call.services, _checked(key_id))
+    return _accounts(call, found.id)
+
+
+@resource.operation(
+    "PUT",
+    "/api/v1/keys/<key_id>/accounts/<account>",
+    scope=ADMIN,
+    errors=(NotFound, Rejected, RetryLater),
+)
+def attach_account(call: Call, key_id: str, account: str) -> Reply[KeyAccountsAnswer]:
+    """Let an account on GitHub, by its numeric id, stand for a key and for no other one."""
+    sign_in.attach(call.services, call.caller, _checked(key_id), account_id(account))
+    return _accounts(call, key_id)
+
+
+@resource.operation(
+    "DELETE",
+    "/api/v1/keys/<key_id>/accounts/<account>",
+    scope=ADMIN,
+    errors=(NotFound, Rejected, RetryLater),
+)
+def detach_account(call: Call, key_id: str, account: str) -> Reply[KeyAccountsAnswer]:
+    """Let an account stand for this key no more. Its sessions end at once."""
+    number = account_id(account)
+    if sign_in.stands_for(call.services, number) != _checked(key_id):
+        raise NotFound("This account does not stand for this key.", details={"account": number})
+    sign_in.detach(call.services, call.caller, number)
+    return _accounts(call, key_id)
+
+
+def _accounts(call: Call, key_id: str) -> Reply[KeyAccountsAnswer]:
+    found = sign_in.attached(call.services, key_id)
+    return Reply(KeyAccountsAnswer(data=found, meta=Nothing(), links=here()))
 
 
 def _checked(key_id: str) -> str:

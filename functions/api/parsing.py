@@ -96,6 +96,13 @@ def _names(model: type[BaseModel] | None) -> tuple[str, ...]:
     return tuple(fields)
 
 
+def account_id(text: str) -> int:
+    """The id of an account on GitHub in a path. Raises Rejected."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise Rejected("An account's id is a number.", details={"field": "account"})
+    return int(text)
+
+
 def rejected(error: ValidationError, within: str = "") -> Rejected:
     """Pydantic's findings as ours: the first in the message, all in the details.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.api.access import ADMIN
 from functions.api.links import here
+from functions.api.parsing import account_id
 from functions.api.people_schemas import (
     Asked,
     DataQuery,
@@ -25,7 +26,7 @@ from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import Nothing
 from functions.api.work_schemas import job
 from shared import audit, identities, people, personal_data, pseudonyms, removals
-from shared.errors import Conflict, NotFound, Rejected, RetryLater
+from shared.errors import Conflict, NotFound, RetryLater
 from shared.jobs import Job
 
 resource = Resource("people")
@@ -102,7 +103,7 @@ def lift_removal(call: Call, account: str) -> Reply[LiftedAnswer]:
 
     Nothing comes back by itself: scrapes and ingests from now on bring what the sources have.
     """
-    lifted = removals.lift(call.services, _id(account), call.caller)
+    lifted = removals.lift(call.services, account_id(account), call.caller)
     data = Lifted(accounts=[*lifted])
     return Reply(LiftedAnswer(data=data, meta=Nothing(), links=here()))
 
@@ -142,13 +143,7 @@ def merge_accounts(call: Call, body: NewMerge) -> Reply[WorkAnswer]:
 )
 def unmerge_account(call: Call, account: str, query: Taken) -> Reply[WorkAnswer]:
     """Have a merged account count by itself again: the boards are those of before."""
-    return _asked(identities.unmerge(call.services, _id(account), query.reason, call.caller))
-
-
-def _id(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise Rejected("An account's id is a number.", details={"field": "account"})
-    return int(text)
+    return _asked(identities.unmerge(call.services, account_id(account), query.reason, call.caller))
 
 
 def _asked(found: Job | None) -> Reply[WorkAnswer]:

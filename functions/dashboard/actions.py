@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions.api.access import ADMIN, WRITE
-from functions.dashboard import pages, responses, sessions, settings_page
+from functions.dashboard import github_sign_in, pages, responses, sessions, settings_page
 from functions.dashboard.visit import context, services
 from shared import budget_config, dead_letters, job_control, pipeline_runs, repositories
 from shared.errors import Rejected, Unauthenticated
@@ -17,6 +15,7 @@ from shared.models import RepositoryName
 blueprint = Blueprint("actions", __name__, template_folder="templates")
 blueprint.after_request(responses.finish)
 blueprint.register_error_handler(Exception, pages.error_response)
+github_sign_in.add_to(blueprint)
 
 BY_HAND = "manual"
 SEE_OTHER = 303
@@ -25,7 +24,7 @@ SEE_OTHER = 303
 @blueprint.get("/sign-in")
 def sign_in_form() -> str:
     """The form that takes an API key."""
-    return render_template("sign_in.html", **context(), back=_back(), problem=None)
+    return _form(None)
 
 
 @blueprint.post("/sign-in")
@@ -35,14 +34,16 @@ def sign_in() -> AnyResponse:
     try:
         sessions.begin(services(), request.form.get("key", ""), answer)
     except Unauthenticated:
-        page = render_template(
-            "sign_in.html",
-            **context(),
-            back=_back(),
-            problem="This key is not known. It may have been revoked, or a part of it is missing.",
-        )
+        page = _form("This key is not known. It may have been revoked, or a part of it is missing.")
         return make_response(page, 401)
     return answer
+
+
+def _form(problem: str | None) -> str:
+    with_github = services().sign_in is not None
+    return render_template(
+        "sign_in.html", **context(), back=_back(), problem=problem, with_github=with_github
+    )
 
 
 @blueprint.post("/sign-out")
@@ -120,13 +121,8 @@ def _done(word: str) -> AnyResponse:
 
 
 def _back() -> str:
-    """Where to go after signing in: a page here, and nowhere else."""
-    wanted = request.values.get("back", "")
-    parts = urlsplit(wanted)
-    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and "\\" not in wanted
-    if not local or parts.netloc or any(ord(letter) < 32 for letter in wanted):
-        return url_for("operations.settings")
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    """Where to go after signing in."""
+    return sessions.page_here(request.values.get("back", ""))
 
 
 def _with(address: str, word: str) -> str:

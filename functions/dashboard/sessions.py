@@ -13,13 +13,14 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from flask import current_app, g, request
+from flask import current_app, g, request, url_for
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
 from functions.api.access import ADMIN, READ, WRITE, anonymous, identified
-from shared import audit, auth
+from shared import audit, auth, sign_in
 from shared.auth import Key, Role
 from shared.context import Caller, Services
 from shared.errors import Forbidden, Unauthenticated
@@ -81,12 +82,20 @@ def begin(services: Services, text: str, response: Response) -> Key:
     found = None if key is None else auth.named(services, key.id)
     if found is None:
         raise Unauthenticated("This API key is not known.")
-    key, fingerprint = found
+    open_for(services, *found, response)
+    return found[0]
+
+
+def open_for(
+    services: Services, key: Key, fingerprint: str, response: Response, account: int | None = None
+) -> None:
+    """Begin a session of a key, for an account on GitHub that stands for it where one is given."""
     payload = {
         "key": key.id,
         "fits": fingerprint,
         "until": iso(services.now() + LASTS),
         "nonce": secrets.token_urlsafe(16),
+        "account": account,
     }
     services.documents.write(
         [
@@ -103,11 +112,35 @@ def begin(services: Services, text: str, response: Response) -> Key:
         COOKIE,
         _signer(services).dumps(payload),
         max_age=int(LASTS.total_seconds()),
-        secure=services.settings.backend == "gcp" or request.is_secure,
+        secure=is_secure(services),
         httponly=True,
         samesite="Strict",
     )
-    return key
+
+
+def is_secure(services: Services) -> bool:
+    """Whether a cookie goes by HTTPS alone."""
+    return services.settings.backend == "gcp" or request.is_secure
+
+
+def page_here(wanted: str) -> str:
+    """An address that somebody gave, if it is that of a page here, else that of the settings."""
+    parts = urlsplit(wanted)
+    local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and "\\" not in wanted
+    if not local or parts.netloc or any(ord(letter) < 32 for letter in wanted):
+        return url_for("operations.settings")
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def signed(services: Services, payload: Mapping[str, str]) -> str:
+    """What a browser keeps and cannot change."""
+    return _signer(services, "dashboard-kept").dumps(payload)
+
+
+def read_signed(services: Services, text: str) -> dict[str, str]:
+    """What ``signed`` was given. Raises BadSignature."""
+    found: dict[str, str] = _signer(services, "dashboard-kept").loads(text)
+    return found
 
 
 def end(response: Response) -> None:
@@ -156,6 +189,9 @@ def _find(services: Services) -> Session | None:
     found = auth.named(services, str(payload["key"]))
     if found is None or not hmac.compare_digest(found[1], str(payload["fits"])):
         return None
+    account = payload.get("account")
+    if account is not None and sign_in.stands_for(services, int(account)) != found[0].id:
+        return None
     nonce = str(payload["nonce"]).encode()
     token = hmac.new(_secret(services).encode(), b"form " + nonce, hashlib.sha256).hexdigest()
     return Session(found[0], token, str(payload["until"]), _caller(services, found[0]))
@@ -175,9 +211,9 @@ def _caller(services: Services, key: Key) -> Caller:
     )
 
 
-def _signer(services: Services) -> URLSafeSerializer:
+def _signer(services: Services, salt: str = "dashboard-session") -> URLSafeSerializer:
     return URLSafeSerializer(
-        _secret(services), salt="dashboard-session", signer_kwargs={"digest_method": hashlib.sha256}
+        _secret(services), salt=salt, signer_kwargs={"digest_method": hashlib.sha256}
     )
 
 

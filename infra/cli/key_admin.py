@@ -9,7 +9,7 @@ import click
 from infra.cli.app import CALLER, App, command
 from infra.cli.tables import table
 from infra.cli.texts import minute
-from shared import keys
+from shared import keys, sign_in
 from shared.auth import Role
 from shared.keys import Made, StoredKey
 from shared.models import parse_time
@@ -22,11 +22,12 @@ def add_to(parent: click.Group) -> None:
 
     @parent.group("key")
     def group() -> None:
-        """Make, list, replace and revoke API keys."""
+        """Make, list, replace and revoke API keys; say who on GitHub stands for them."""
 
     _add_create(group)
     _add_list(group)
     _add_changes(group)
+    _add_accounts(group)
 
 
 def _add_create(group: click.Group) -> None:
@@ -86,6 +87,25 @@ def _add_changes(group: click.Group) -> None:
         ended = keys.revoke(app.services, CALLER, key_id)
         if not app.emit(ended.model_dump(mode="json")):
             app.say(f"Key {ended.id} ({ended.name}) is revoked.")
+
+
+def _add_accounts(group: click.Group) -> None:
+    @command(group, "attach")
+    @click.argument("key_id", metavar="ID")
+    @click.argument("account", type=click.IntRange(min=1))
+    def attach(app: App, key_id: str, account: int) -> None:
+        """Let an ACCOUNT on GitHub (its numeric id) stand for a key in the dashboard."""
+        sign_in.attach(app.services, CALLER, key_id, account)
+        if not app.emit({"key": key_id, "accounts": sign_in.attached(app.services, key_id)}):
+            app.say(f"Account {account} stands for key {key_id}.")
+
+    @command(group, "detach")
+    @click.argument("account", type=click.IntRange(min=1))
+    def detach(app: App, account: int) -> None:
+        """Let an ACCOUNT on GitHub stand for no key any more; its sessions end."""
+        sign_in.detach(app.services, CALLER, account)
+        if not app.emit({"account": account}):
+            app.say(f"Account {account} stands for no key any more.")
 
 
 def _all(app: App) -> list[StoredKey]:

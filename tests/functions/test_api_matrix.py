@@ -74,6 +74,9 @@ TABLE: Mapping[str, Row] = {
     "POST /api/v1/keys": ADMIN,
     "GET /api/v1/keys/<key_id>": ADMIN,
     "DELETE /api/v1/keys/<key_id>": ADMIN,
+    "GET /api/v1/keys/<key_id>/accounts": ADMIN,
+    "DELETE /api/v1/keys/<key_id>/accounts/<account>": ADMIN,
+    "PUT /api/v1/keys/<key_id>/accounts/<account>": ADMIN,
     "POST /api/v1/keys/<key_id>/rotate": ADMIN,
     "GET /api/v1/leaderboard/<owner>/<name>": OPEN,
     "GET /api/v1/leaderboard/<owner>/<name>/diff": OPEN,
@@ -139,6 +142,8 @@ TABLE: Mapping[str, Row] = {
     "POST /settings/budget": FORM,
     "GET /sign-in": OPEN,
     "POST /sign-in": FORM,
+    "GET /sign-in/github": OPEN,
+    "GET /sign-in/github/back": OPEN,
     "POST /sign-out": FORM,
 }
 

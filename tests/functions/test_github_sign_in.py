@@ -1,0 +1,217 @@
+"""Signing in with GitHub: a stand-in for its web flow, and the session of a key."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http.server import ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from infra.github.sign_in import make
+from shared import keys, sign_in
+from shared.audit import trail
+from shared.auth import Role
+from shared.context import SYSTEM, Services
+from shared.errors import NotFound
+from shared.settings import Settings
+from tests.functions.conftest import World
+from tests.support.dashboard_world import client_over
+from tests.support.loopback_http import LoopbackHandler
+
+SECRET = "the app's secret"
+ACCOUNT = 583231
+HTTPS = "https://localhost"
+
+
+class OAuth(ThreadingHTTPServer):
+    """GitHub, as far as an OAuth app asks it. ``codes`` are taken with their challenge."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.codes: dict[str, str] = {}
+        self.failing = False
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(LoopbackHandler):
+    server: OAuth
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        given = {name: values[0] for name, values in parse_qs(body).items()}
+        digest = hashlib.sha256(given["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        known = self.server.codes.pop(given["code"], None)
+        if given["client_secret"] == SECRET and known == challenge:
+            self._answer({"access_token": "gho_token", "scope": "", "token_type": "bearer"})
+        else:
+            self._answer({"error": "bad_verification_code"})
+
+    def do_GET(self) -> None:
+        assert self.headers["Authorization"] == "Bearer gho_token"
+        self._answer({"login": "octocat", "id": ACCOUNT})
+
+    def _answer(self, told: Any) -> None:
+        content = json.dumps(told).encode()
+        self.send_response(502 if self.server.failing else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.fixture
+def oauth() -> Iterator[OAuth]:
+    server = OAuth()
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def services(world: World, oauth: OAuth) -> Services:
+    chosen = Settings(
+        github_oauth_client_id="client",
+        github_oauth_client_secret=SECRET,
+        github_url=oauth.url,
+        github_api_url=oauth.url,
+    )
+    return replace(world.services, sign_in=make(chosen))
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return client_over(services)
+
+
+@pytest.fixture
+def key(services: Services) -> str:
+    """The id of an admin's key, for which the account stands."""
+    made = keys.create(services, SYSTEM, "octocat's", Role.ADMIN).key.id
+    sign_in.attach(services, SYSTEM, made, ACCOUNT)
+    return made
+
+
+def sent_to_github(client: FlaskClient, oauth: OAuth, back: str = "/costs") -> dict[str, str]:
+    """Begin, and have GitHub know a code. What GitHub sends the browser back with."""
+    answer = client.get("/sign-in/github", query_string={"back": back}, base_url=HTTPS)
+    assert answer.status_code == 303
+    there = urlsplit(answer.location)
+    assert f"{there.scheme}://{there.netloc}" == oauth.url
+    asked = {name: values[0] for name, values in parse_qs(there.query).items()}
+    assert asked["client_id"] == "client"
+    oauth.codes["a-code"] = asked["code_challenge"]
+    return {"code": "a-code", "state": asked["state"]}
+
+
+def come_back(client: FlaskClient, given: dict[str, str]) -> Any:
+    return client.get("/sign-in/github/back", query_string=given, base_url=HTTPS)
+
+
+@pytest.mark.usefixtures("key")
+def test_an_account_that_stands_for_a_key_gets_its_session(
+    client: FlaskClient, oauth: OAuth, services: Services
+) -> None:
+    answer = come_back(client, sent_to_github(client, oauth))
+    assert answer.status_code == 200
+    assert re.search(r'http-equiv="refresh" content="0; url=/costs"', answer.text)
+    page = client.get("/settings", base_url=HTTPS).text
+    assert "Signed in with an admin" in page
+    records = [document.fields for document in trail(services).documents]
+    assert "key.attached" in {record["action"] for record in records}
+    assert str(ACCOUNT) not in json.dumps(records)
+
+
+def test_an_account_that_stands_for_none_is_told_so(client: FlaskClient, oauth: OAuth) -> None:
+    answer = come_back(client, sent_to_github(client, oauth))
+    assert answer.status_code == 401
+    assert "stands for no key" in answer.text
+    assert "Signed in" not in client.get("/settings", base_url=HTTPS).text
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("given", [{"state": "another"}, {"state": ""}, {"code": "another"}])
+def test_another_state_or_code_signs_nobody_in(
+    client: FlaskClient, oauth: OAuth, given: dict[str, str]
+) -> None:
+    answer = come_back(client, {**sent_to_github(client, oauth), **given})
+    assert answer.status_code == 401
+    assert "Signed in" not in client.get("/settings", base_url=HTTPS).text
+
+
+@pytest.mark.usefixtures("key")
+def test_who_was_not_sent_away_by_us_or_took_too_long_is_not_let_in(
+    client: FlaskClient, oauth: OAuth, services: Services, world: World
+) -> None:
+    given = sent_to_github(client, oauth)
+    assert come_back(client_over(services), given).status_code == 401
+    world.clock.advance(timedelta(minutes=11))
+    assert come_back(client, given).status_code == 401
+
+
+def test_a_session_ends_when_the_account_or_the_key_does(
+    client: FlaskClient, oauth: OAuth, services: Services, key: str
+) -> None:
+    come_back(client, sent_to_github(client, oauth))
+    sign_in.detach(services, SYSTEM, ACCOUNT)
+    assert "Signed in" not in client.get("/settings", base_url=HTTPS).text
+    sign_in.attach(services, SYSTEM, key, ACCOUNT)
+    come_back(client, sent_to_github(client, oauth))
+    assert "Signed in" in client.get("/settings", base_url=HTTPS).text
+    keys.revoke(services, SYSTEM, key)
+    assert "Signed in" not in client.get("/settings", base_url=HTTPS).text
+
+
+@pytest.mark.usefixtures("key")
+def test_where_github_is_away_it_says_so(client: FlaskClient, oauth: OAuth) -> None:
+    given = sent_to_github(client, oauth)
+    oauth.failing = True
+    assert come_back(client, given).status_code == 503
+
+
+def test_the_way_back_leads_to_a_page_here(client: FlaskClient, oauth: OAuth, key: str) -> None:
+    assert key
+    answer = come_back(client, sent_to_github(client, oauth, back="//example.org/"))
+    assert 'url=/settings"' in answer.text
+
+
+def test_without_an_app_nothing_is_offered(world: World) -> None:
+    client = client_over(world.services)
+    assert "GitHub</a>" not in client.get("/sign-in").text.partition("<main")[2]
+    assert client.get("/sign-in/github").status_code == 404
+    assert client.get("/sign-in/github/back").status_code == 404
+
+
+def test_admins_say_over_http_who_stands_for_which_key(world: World) -> None:
+    admin = world.client()
+    first, second = (
+        keys.create(world.services, SYSTEM, name, Role.USER).key.id for name in ("one", "two")
+    )
+    path = f"/api/v1/keys/{first}/accounts"
+    assert admin.put(f"{path}/{ACCOUNT}", None).get_json()["data"] == [ACCOUNT]
+    assert admin.put(f"{path}/{ACCOUNT}", None).get_json()["data"] == [ACCOUNT]
+    assert admin.put(f"/api/v1/keys/{second}/accounts/{ACCOUNT}", None).status_code == 200
+    assert admin.data(path) == []
+    assert admin.delete(f"{path}/{ACCOUNT}").status_code == 404
+    assert admin.delete(f"/api/v1/keys/{second}/accounts/{ACCOUNT}").get_json()["data"] == []
+    assert admin.put(f"{path}/octocat", None).status_code == 400
+    assert admin.put(f"/api/v1/keys/0123abcd/accounts/{ACCOUNT}", None).status_code == 404
+
+
+def test_who_is_removed_stands_for_no_key(services: Services, key: str) -> None:
+    assert sign_in.of_person(services, [ACCOUNT])
+    sign_in.forget(services, [ACCOUNT])
+    assert sign_in.attached(services, key) == []
+    with pytest.raises(NotFound):
+        sign_in.detach(services, SYSTEM, ACCOUNT)
