@@ -21,13 +21,13 @@ from functions.api.work_schemas import (
     RepositoriesAnswer,
     RepositoryAnswer,
     job,
-    repositories_of,
     repository,
 )
-from shared import jobs, repositories
+from shared import jobs, pausing, repositories
 from shared.errors import Conflict, NotFound, RetryLater
 from shared.jobs import RepositoryStatus
 from shared.models import RepositoryName
+from shared.repository_list import Listing, find
 
 resource = Resource("repositories")
 
@@ -62,17 +62,18 @@ def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnsw
 
 @resource.operation("GET", "/api/v1/repositories", errors=(RetryLater,))
 def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[RepositoriesAnswer]:
-    """Registered repositories, by name."""
+    """Registered repositories, by name or in another order."""
+    listing = Listing(
+        status=None if query.status is None else RepositoryStatus(query.status),
+        search=query.search,
+        sort=query.sort,
+        descending=query.order == "desc" if query.order else query.sort != "name",
+    )
     with continuing_at(query.cursor):
-        page = repositories.listed(
-            call.services,
-            status=None if query.status is None else RepositoryStatus(query.status),
-            after=query.cursor,
-            limit=query.limit,
-        )
+        page = find(call.services, listing, after=query.cursor, limit=query.limit)
     return Reply(
         RepositoriesAnswer(
-            data=repositories_of(page),
+            data=[repository(each) for each in page.repositories],
             meta=ListMeta(limit=query.limit),
             links=with_cursor(page.cursor),
         )
@@ -137,6 +138,39 @@ def scrape_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
 def refresh_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
     """Ask for what is new. While a scrape is under way, everybody gets the same job."""
     return _ask(call, owner, name, full=False)
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/disable",
+    scope=ADMIN,
+    errors=(NotFound, RetryLater),
+)
+def disable_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
+    """Pause a repository: its boards stay, and nothing is scraped until it is enabled.
+
+    What works on it is cancelled. A repeat changes nothing.
+    """
+    return _shown(call, pausing.disable(call.services, _named(owner, name), call.caller))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/enable",
+    scope=ADMIN,
+    errors=(NotFound, RetryLater),
+)
+def enable_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
+    """Have a paused repository scraped again, at its set times and on request.
+
+    A repeat changes nothing.
+    """
+    return _shown(call, pausing.enable(call.services, _named(owner, name), call.caller))
+
+
+def _shown(call: Call, found: repositories.Repository) -> Reply[RepositoryAnswer]:
+    data = RegisteredRepository(repository=repository(found), job=_active_job(call, found))
+    return Reply(RepositoryAnswer(data=data, meta=Nothing(), links=here()))
 
 
 def _ask(call: Call, owner: str, name: str, *, full: bool) -> Reply[AskedAnswer]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from functions.api.cost_schemas import Cost, cost
 from functions.api.links import path_to
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import jobs, repositories
+from shared.cost_summaries import Sums
+from shared.dead_letters import DeadLetter
 from shared.jobs import JobError, JobType, Progress, RepositoryStatus, Stage, State
 from shared.ports import DocumentPage
 
@@ -68,6 +71,27 @@ class Job(Shape):
     result: dict[str, JsonValue]
 
 
+class JobDetail(Job):
+    """``cost`` is what its runs were billed until now; null for who may not see what is spent."""
+
+    cost: Cost | None
+
+
+class Letter(Shape):
+    """A job that failed for good (``job``), or a message that nobody could take (``type`` null).
+
+    ``settled_as`` is retried or discarded, and null while it is open.
+    """
+
+    id: str
+    failed_at: Time
+    reason: str
+    job: str | None
+    type: JobType | None
+    settled_at: Time | None
+    settled_as: str | None
+
+
 class RegisteredRepository(Shape):
     """A repository, and the job that works on it now, if any."""
 
@@ -102,7 +126,7 @@ class RepositoryAnswer(Envelope[RegisteredRepository, Nothing, Links]):
 
 
 class RepositoriesAnswer(Envelope[list[Repository], ListMeta, CursorLinks]):
-    """Repositories by name."""
+    """Repositories, in the order that was asked for."""
 
 
 class RemovedAnswer(Envelope[Repository, Nothing, Links]):
@@ -113,12 +137,20 @@ class AskedAnswer(Envelope[Job, JobMeta, JobLinks]):
     """The job that a request is served by."""
 
 
-class JobAnswer(Envelope[Job, Nothing, Links]):
+class JobAnswer(Envelope[JobDetail, Nothing, Links]):
     """A job."""
 
 
 class JobsAnswer(Envelope[list[Job], ListMeta, CursorLinks]):
     """Jobs, newest first."""
+
+
+class LetterAnswer(Envelope[Letter, Nothing, Links]):
+    """A dead letter."""
+
+
+class LettersAnswer(Envelope[list[Letter], ListMeta, CursorLinks]):
+    """Open dead letters, newest first."""
 
 
 def repository(found: repositories.Repository) -> Repository:
@@ -146,8 +178,16 @@ def job(found: jobs.Job) -> Job:
     return Job.model_validate(found.model_dump(include=set(Job.model_fields)))
 
 
-def repositories_of(page: DocumentPage) -> list[Repository]:
-    return [repository(repositories.read(document)) for document in page.documents]
+def job_detail(found: jobs.Job, spent: Sums | None) -> JobDetail:
+    """A job with what it cost, None where that is not to be seen."""
+    shown = None if spent is None else Cost.model_validate(cost(spent))
+    return JobDetail(**job(found).model_dump(), cost=shown)
+
+
+def letter(found: DeadLetter) -> Letter:
+    """A dead letter as it is shown: without what a message said."""
+    fields = found.model_dump(include=set(Letter.model_fields))
+    return Letter.model_validate({**fields, "job": found.job_id})
 
 
 def jobs_of(page: DocumentPage) -> list[Job]:
