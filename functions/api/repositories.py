@@ -17,13 +17,15 @@ from functions.api.work_schemas import (
     RegisteredAnswer,
     RegisteredMeta,
     RegisteredRepository,
+    RegistrationAnswer,
     RemovedAnswer,
     RepositoriesAnswer,
     RepositoryAnswer,
     job,
     repository,
+    several,
 )
-from shared import jobs, pausing, repositories
+from shared import bulk_registration, jobs, pausing, repositories
 from shared.errors import Conflict, NotFound, RetryLater
 from shared.jobs import RepositoryStatus
 from shared.models import RepositoryName
@@ -41,20 +43,40 @@ CREATED = 201
     scope=WRITE,
     errors=(NotFound, Conflict, RetryLater),
 )
-def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnswer]:
-    """Register a repository and ask for its first scrape.
+def register_repository(call: Call, body: NewRepository) -> Reply[RegistrationAnswer]:
+    """Register a repository, a list of them or an organization, and ask for their first scrapes.
 
-    A repeat answers 200 with the repository as it is, and asks for nothing. One that GitHub knows
-    under another name is registered under that; one that is missing, private or blocked is not.
+    A repeat answers 200 with what is there, and asks for nothing. One that GitHub knows under
+    another name is registered under that; one that is missing, private or blocked is not. Of
+    several each is registered or refused by itself. An organization needs a token of GitHub here;
+    500 are registered at once at most, and what was left out by asking again.
     """
-    found = repositories.register(call.services, RepositoryName.parse(body.repository), call.caller)
+    if body.repository is not None:
+        return _register_one(call, RepositoryName.parse(body.repository))
+    if body.repositories is not None:
+        found = bulk_registration.register_all(call.services, body.repositories, call.caller)
+    else:
+        found = bulk_registration.register_organization(
+            call.services,
+            body.organization or "",
+            call.caller,
+            forks=body.include_forks,
+            archived=body.include_archived,
+        )
+    status = CREATED if found.registered else 200
+    return Reply(RegistrationAnswer(several(found)), status=status)
+
+
+def _register_one(call: Call, name: RepositoryName) -> Reply[RegistrationAnswer]:
+    found = repositories.register(call.services, name, call.caller)
     shown = repository(found.repository)
     data = RegisteredRepository(
         repository=shown,
         job=job(found.job) if found.job else _active_job(call, found.repository),
     )
+    answer = RegisteredAnswer(data=data, meta=RegisteredMeta(created=found.created), links=here())
     return Reply(
-        RegisteredAnswer(data=data, meta=RegisteredMeta(created=found.created), links=here()),
+        RegistrationAnswer(answer),
         status=CREATED if found.created else 200,
         location=shown.address if found.created else None,
     )

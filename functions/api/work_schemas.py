@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from functions.api.cost_schemas import Cost, cost
-from functions.api.links import path_to
+from functions.api.links import here, path_to
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import jobs, repositories
+from shared.bulk_registration import Several
 from shared.cost_summaries import Sums
 from shared.dead_letters import DeadLetter
 from shared.jobs import JobError, JobType, Progress, RepositoryStatus, Stage, State
 from shared.ports import DocumentPage
 
-
-class NewRepository(BaseModel):
-    """What to register."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: str = Field(
+Named = Annotated[
+    str,
+    Field(
         max_length=300,
         description="owner/name, or its address on github.com",
         examples=["pallets/flask"],
+    ),
+]
+
+
+class NewRepository(BaseModel):
+    """What to register: one repository, several, or all public ones of an organization."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Named | None = None
+    repositories: list[Named] | None = Field(None, min_length=1, max_length=100)
+    organization: str | None = Field(
+        None, max_length=39, description="Its name on GitHub", examples=["pallets"]
     )
+    include_forks: bool = Field(False, strict=True, description="With an organization")
+    include_archived: bool = Field(False, strict=True, description="With an organization")
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        wishes = (self.repository, self.repositories, self.organization)
+        if sum(wish is not None for wish in wishes) != 1:
+            raise ValueError("Send one of repository, repositories and organization")
+        if self.organization is None and (self.include_forks or self.include_archived):
+            raise ValueError("include_forks and include_archived belong to an organization")
+        return self
 
 
 class Repository(Shape):
@@ -105,6 +128,38 @@ class RegisteredMeta(Shape):
     created: bool
 
 
+class RefusedRepository(Shape):
+    """A repository that was not registered. ``error`` and ``message`` are as in an error's body."""
+
+    repository: str
+    error: str
+    message: str
+
+
+class SeveralRepositories(Shape):
+    """What became of each. ``existing`` were registered before."""
+
+    registered: list[Repository]
+    existing: list[str]
+    refused: list[RefusedRepository]
+
+
+class SeveralMeta(Shape):
+    """How many. ``forks`` and ``archived`` were not wanted; ``left_out`` were not come to in time.
+
+    The same request again goes on with what was left out. ``complete`` is false if the
+    organization's list was not read to its end: then there may be more of each.
+    """
+
+    registered: int
+    existing: int
+    refused: int
+    forks: int
+    archived: int
+    left_out: int
+    complete: bool
+
+
 class JobMeta(Shape):
     """``created`` is false if a job that was under way already serves this request, too."""
 
@@ -119,6 +174,14 @@ class JobLinks(Links):
 
 class RegisteredAnswer(Envelope[RegisteredRepository, RegisteredMeta, Links]):
     """A registration."""
+
+
+class SeveralAnswer(Envelope[SeveralRepositories, SeveralMeta, Links]):
+    """A registration of several."""
+
+
+class RegistrationAnswer(RootModel[RegisteredAnswer | SeveralAnswer]):
+    """A registration: of one, or of a list or an organization."""
 
 
 class RepositoryAnswer(Envelope[RegisteredRepository, Nothing, Links]):
@@ -171,6 +234,29 @@ def repository(found: repositories.Repository) -> Repository:
         active_job=found.active_job,
         error_message=found.error_message,
     )
+
+
+def several(found: Several) -> SeveralAnswer:
+    """What became of many repositories, as it is shown."""
+    refused = [
+        RefusedRepository(repository=each.name, error=each.error.code, message=each.error.message)
+        for each in found.refused
+    ]
+    data = SeveralRepositories(
+        registered=[repository(each) for each in found.registered],
+        existing=list(found.existing),
+        refused=refused,
+    )
+    meta = SeveralMeta(
+        registered=len(found.registered),
+        existing=len(found.existing),
+        refused=len(found.refused),
+        forks=found.forks,
+        archived=found.archived,
+        left_out=found.left_out,
+        complete=found.complete,
+    )
+    return SeveralAnswer(data=data, meta=meta, links=here())
 
 
 def job(found: jobs.Job) -> Job:
