@@ -25,6 +25,7 @@ from shared.errors import Rejected
 from shared.limits import dollars
 from shared.models import iso
 from shared.ports import Query, Unit, Usage
+from shared.repository_records import Repository
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
 log = structlog.get_logger()
@@ -71,6 +72,13 @@ def days_between(first: date, end: date) -> list[str]:
     return [(first + timedelta(days=n)).isoformat() for n in range(count)]
 
 
+def months_until(today: date, count: int) -> list[str]:
+    """The days of the last ``count`` months up to today, of which this month is one."""
+    number = today.year * 12 + today.month - count
+    first = date(number // 12, number % 12 + 1, 1)
+    return days_between(first, today + timedelta(days=1))
+
+
 def day_after(day: str) -> str:
     """The day that follows."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
@@ -105,6 +113,18 @@ def ledger(
         Query("charges", order_by="reserved_at", descending=True, after=after, limit=limit)
     )
     return [entry(document) for document in page.documents], page.cursor
+
+
+def of_repository(
+    services: Services, repository: Repository, days: Sequence[str]
+) -> dict[str, Sums]:
+    """What a repository was billed on each of the days, under all names that it had."""
+    keys = (repository.key, *repository.aliases)
+    names = {repository.name.lower(), *(key.replace("~", "/", 1) for key in keys)}
+    return {
+        day: sum((s for name, s in found.by_repository.items() if name.lower() in names), Sums())
+        for day, found in summaries(services, days).items()
+    }
 
 
 def of_job(services: Services, job_id: str) -> Sums:

@@ -57,6 +57,8 @@ TABLE: Mapping[str, Row] = {
     "PUT /api/v1/contributors/<login>/visibility": ADMIN,
     "GET /api/v1/costs": READ,
     "GET /api/v1/costs/ledger": READ,
+    "GET /api/v1/costs/monthly": READ,
+    "GET /api/v1/costs/repositories/<owner>/<name>": READ,
     "GET /api/v1/coverage": OPEN,
     "GET /api/v1/coverage/<owner>/<name>": OPEN,
     "GET /api/v1/dead-letters": OPEN,
