@@ -36,10 +36,12 @@ def finish(response: Response) -> Response:
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return compressed(response)
-    response.headers["Cache-Control"] = "no-cache"
+    kept_nowhere = response.cache_control.no_store
     if "session_found" in g:
-        response.headers["Cache-Control"] = "private, no-cache" if g.session_found else "no-cache"
         response.vary.add("Cookie")
+    if not kept_nowhere:
+        private = g.get("session_found") is not None
+        response.headers["Cache-Control"] = "private, no-cache" if private else "no-cache"
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)
