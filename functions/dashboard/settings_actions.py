@@ -1,4 +1,4 @@
-"""Forms of the settings that admins send: keys and flags."""
+"""Forms of the settings that admins send: keys, flags and rules."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from functions.api.access import ADMIN
 from functions.api.key_schemas import NewKey, RotationQuery
 from functions.api.parsing import rejected
 from functions.dashboard import flag_forms, sessions, visit
-from shared import flag_config, keys
+from shared import flag_config, keys, rule_sets
 from shared.auth import Role
 from shared.errors import Rejected
+from shared.scoring import RuleSet
 
 SEE_OTHER = 303
 
@@ -26,6 +27,7 @@ def add_to(blueprint: Blueprint) -> None:
     add("/settings/keys/<key_id>/rotate", "rotate_key", rotate_key, methods=only)
     add("/settings/keys/<key_id>/revoke", "revoke_key", revoke_key, methods=only)
     add("/settings/flags", "set_flags", set_flags, methods=only)
+    add("/settings/rules", "publish_rules", publish_rules, methods=only)
 
 
 def create_key() -> AnyResponse:
@@ -69,11 +71,30 @@ def set_flags() -> AnyResponse:
     """Store what the form says of all flags in place of what it showed."""
     services = visit.services()
     session = sessions.confirmed(services, ADMIN)
+    seen = _seen()
+    flag_config.change(services, session.caller, flag_forms.rules(request.form), seen=seen)
+    return _done("flags")
+
+
+def publish_rules() -> AnyResponse:
+    """Put the rules in force that the page of what-if has tried."""
+    services = visit.services()
+    session = sessions.confirmed(services, ADMIN)
+    seen = _seen()
+    try:
+        wanted = RuleSet.model_validate_json(request.form.get("rules", ""))
+    except ValidationError as error:
+        raise rejected(error, within="rules") from error
+    rule_sets.change(services, session.caller, wanted, seen=seen)
+    return _done("rules")
+
+
+def _seen() -> int:
+    """The version that the form was made from."""
     seen = request.form.get("version", "")
     if not (seen.isascii() and seen.isdecimal()):
         raise Rejected("The form is not complete. Load its page again.")
-    flag_config.change(services, session.caller, flag_forms.rules(request.form), seen=int(seen[:9]))
-    return _done("flags")
+    return int(seen[:9])
 
 
 def _shown(made: keys.Made, heading: str) -> Response:

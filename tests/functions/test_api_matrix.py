@@ -148,6 +148,7 @@ TABLE: Mapping[str, Row] = {
     "GET /settings": OPEN,
     "POST /settings/budget": FORM,
     "POST /settings/flags": FORM,
+    "POST /settings/rules": FORM,
     "POST /settings/keys": FORM,
     "POST /settings/keys/<key_id>/revoke": FORM,
     "POST /settings/keys/<key_id>/rotate": FORM,

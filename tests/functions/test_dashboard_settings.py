@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
-from shared import flag_config, keys
+from shared import flag_config, keys, rule_sets
 from shared.auth import Role
 from shared.context import SYSTEM
 from shared.flags import FlagRule, Rules
+from shared.models import Kind
+from shared.scoring import RuleSet
 from tests.functions.conftest import World
 from tests.functions.test_dashboard_actions import forms, send
 from tests.support.dashboard_world import Balanced, client_over
+from tests.support.lines import ENGINE
 
 
 @pytest.fixture
@@ -196,6 +201,98 @@ def test_a_wrong_rule_is_named_and_nothing_is_stored(
     assert answer.status_code in (400, 404)
     assert says in answer.text
     assert flag_config.current(fresh.services).version == 0
+
+
+# --- rules ------------------------------------------------------------------------------------
+
+
+def in_force(world: World) -> RuleSet:
+    return rule_sets.current(world.services).rules
+
+
+def test_what_was_tried_is_put_in_force_by_who_is_signed_in(
+    fresh: World, admin: FlaskClient
+) -> None:
+    fresh.register(ENGINE)
+    before = fresh.client().data("/api/v1/leaderboard/global?class=all")
+    page = admin.get("/what-if?points.COMMIT=40&class=all").text
+    fields = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
+    }
+    answer = admin.post("/settings/rules", data=fields)
+    assert answer.headers["Location"] == "/settings?done=rules"
+    assert in_force(fresh).points[Kind.COMMIT] == 40
+    fresh.work()
+    assert fresh.client().data("/api/v1/leaderboard/global?class=all") != before
+    (changed,) = [e for e in fresh.audited() if e["resource_type"] == "scoring"]
+    assert changed["actor_type"] == "admin"
+    # A second press is told that somebody changed them meanwhile.
+    assert admin.post("/settings/rules", data=fields).status_code == 409
+    assert rule_sets.current(fresh.services).version == 2
+
+
+def test_what_the_script_sends_with_a_key_is_put_in_force(fresh: World, text: str) -> None:
+    fresh.register(ENGINE)
+    page = client_over(fresh.services).get("/what-if").text
+    addresses = dict(re.findall(r'data-(preview|rules|version)="([^"]+)"', page))
+    api = fresh.client(text)
+    asked = {"board": "global", "window": "all", "class": "human", "limit": 50,
+             "changes": {"points": {"COMMIT": "40"}, "caps": []}}  # fmt: skip
+    rules = api.data(addresses["rules"])["rules"]
+    asked["changes"] = {"points": {"COMMIT": "40"}, "caps": rules["caps"]}
+    tried = api.post(addresses["preview"], asked).get_json()
+    body = {"rules": tried["data"]["rules"], "version": int(addresses["version"])}
+    answer = api.call("PUT", addresses["rules"], json=body)
+    assert answer.status_code == 200
+    assert answer.get_json()["data"]["version"] == 2
+    assert in_force(fresh).digest == tried["meta"]["digest_after"]
+    assert api.call("PUT", addresses["rules"], json=body).status_code == 409
+
+
+def test_while_a_flag_keeps_other_rules_in_force_the_stored_ones_are_replaced(
+    fresh: World, admin: FlaskClient
+) -> None:
+    fresh.register(ENGINE)
+    first = in_force(fresh)
+    rule_sets.change(fresh.services, SYSTEM, first.model_copy(update={"minimum_pr_size": 9}))
+    flag_config.change(fresh.services, SYSTEM, Rules(new_scoring_algorithm=FlagRule(value=1)))
+    page = admin.get("/what-if?points.COMMIT=40").text
+    assert "A flag keeps version 1 in force" in page
+    fields = {
+        name: html.unescape(value)
+        for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
+    }
+    assert admin.post("/settings/rules", data=fields).status_code == 303
+    assert rule_sets.stored(fresh.services) == 3
+
+
+@pytest.mark.parametrize("rules", ["", "{", "{}", '{"points": {"COMMIT": -1}}', "[]"])
+def test_what_are_no_rules_is_refused(fresh: World, admin: FlaskClient, rules: str) -> None:
+    token = forms(admin.get("/settings").text)["/settings/flags"]
+    answer = admin.post("/settings/rules", data={"csrf": token, "version": "1", "rules": rules})
+    if rules != "{}":
+        assert answer.status_code == 400
+    assert rule_sets.stored(fresh.services) == 1
+
+
+def test_nothing_changed_is_nothing_to_publish(fresh: World, admin: FlaskClient) -> None:
+    fresh.register(ENGINE)
+    assert "<button disabled>Put these rules in force" in admin.get("/what-if").text
+    visitor = client_over(fresh.services).get("/what-if").text
+    assert "publish-form" not in visitor
+    assert 'id="publish" disabled' in visitor
+
+
+def test_on_google_cloud_who_signed_in_may_try_rules(fresh: World, text: str) -> None:
+    fresh.register(ENGINE)
+    settings = fresh.services.settings.model_copy(update={"backend": "gcp"})
+    client = client_over(replace(fresh.services, settings=settings))
+    assert "takes an API key" in client.get("/what-if").text
+    client.post("/sign-in", data={"key": text}, base_url="https://localhost")
+    page = client.get("/what-if?points.COMMIT=40", base_url="https://localhost").text
+    assert "Put them in force" in page
+    assert "takes an API key" not in page
 
 
 def test_the_page_is_whole_for_everybody(fresh: World, admin: FlaskClient) -> None:
