@@ -60,6 +60,8 @@ def _words() -> dict[str, Any]:
         **LABELS,
         "COLUMNS": COLUMNS,
         "asset": responses.asset,
+        "avatars": responses.avatars,
+        "AVATARS": responses.AVATARS,
         "path_of": path_of,
         "points": points,
         "number": number,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from flask import Response, g, request, url_for
 
+from functions.api.resource import surroundings
 from functions.dashboard.compression import compressed
+from shared.errors import LeaderboardError
 
 STATIC = Path(__file__).parent / "static"
 
@@ -17,8 +19,10 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+AVATARS = "https://avatars.githubusercontent.com"
+"""Where pictures of people are, by their account's number."""
+
 HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -29,9 +33,12 @@ HEADERS = {
 def finish(response: Response) -> Response:
     """Add the headers; answer 304 to a reader who has this very page."""
     response.headers.update(HEADERS)
+    policy = _POLICY
     if "connects_to" in g:
-        policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
-        response.headers["Content-Security-Policy"] = policy
+        policy = policy.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
+    if avatars():
+        policy = policy.replace("img-src 'self'", f"img-src 'self' {AVATARS}")
+    response.headers["Content-Security-Policy"] = policy
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -46,6 +53,14 @@ def finish(response: Response) -> Response:
         response.add_etag()
         response.make_conditional(request)
     return compressed(response)
+
+
+def avatars() -> bool:
+    """Whether pictures of people are shown; not where the settings cannot be read."""
+    try:
+        return surroundings().services().settings.avatars
+    except LeaderboardError:
+        return False
 
 
 def asset(name: str) -> str:

@@ -254,8 +254,8 @@ def test_while_a_flag_keeps_other_rules_in_force_the_stored_ones_are_replaced(
     fresh: World, admin: FlaskClient
 ) -> None:
     fresh.register(ENGINE)
-    first = in_force(fresh)
-    rule_sets.change(fresh.services, SYSTEM, first.model_copy(update={"minimum_pr_size": 9}))
+    other = RuleSet.model_validate({**in_force(fresh).model_dump(), "minimum_pr_size": 9})
+    rule_sets.change(fresh.services, SYSTEM, other)
     flag_config.change(fresh.services, SYSTEM, Rules(new_scoring_algorithm=FlagRule(value=1)))
     page = admin.get("/what-if?points.COMMIT=40").text
     assert "A flag keeps version 1 in force" in page
