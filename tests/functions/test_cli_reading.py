@@ -188,6 +188,7 @@ def test_every_command_has_help() -> None:
     assert set(cli.commands) == {
         *("run", "serve", "ingest", "register", "scrape", "refresh", "recalculate", "board"),
         *("explain", "what-if", "coverage", "verify", "jobs", "costs", "price"),
-        *("pipeline", "retention", "enrich"),
+        *("pipeline", "retention", "enrich", "export", "key", "first-key", "person"),
+        *("repositories", "disable", "enable", "remove", "cancel", "retry", "dead-letters"),
     }
     assert all(each.help for each in cli.commands.values())
