@@ -161,3 +161,13 @@ def test_a_list_ends_in_time_too(world: GitHubWorld) -> None:
     world.github.on_answer = passing(world, timedelta(minutes=1))
     found = register_all(world.services, ["octo/engine", "octo/wheels", "octo/brakes"], SYSTEM)
     assert (names(found), found.left_out) == (["Octo/engine"], 2)
+
+
+def test_an_organizations_list_is_a_request_a_hundred(world: GitHubWorld) -> None:
+    world.github.pages = 100
+    world.github.repositories[:] = [
+        FakeRepository(number, f"octo/r{number}", archived=True) for number in range(1, 251)
+    ]
+    found = register_organization(world.services, "octo", SYSTEM)
+    assert (found.archived, found.registered) == (250, ())
+    assert len(world.github.log) == 3
