@@ -136,7 +136,7 @@ def _taken(transaction: Transaction, job: Job) -> list[Write]:
     repository = _repository(transaction, job)
     if repository is None:
         raise Conflict(f"{job.repository} is not registered any more.")
-    if repository.status is RepositoryStatus.DISABLED:
+    if repository.paused:
         raise Conflict(f"{repository.name} is disabled. Enable it first.")
     other = repository.active_job
     active = transaction.get(f"jobs/{other}") if other is not None and other != job.id else None
@@ -157,7 +157,7 @@ def _repository(transaction: Transaction, job: Job) -> Repository | None:
 
 def _with_job(repository: Repository, job_id: str | None) -> Write:
     update: dict[str, object] = {"active_job": job_id, "error_message": None}
-    if repository.status is not RepositoryStatus.DISABLED:
+    if not repository.paused:
         never = repository.last_scraped_at is None
         update["status"] = RepositoryStatus.PENDING if never else RepositoryStatus.COMPLETED
     return repositories.stored(repository.model_copy(update=update))

@@ -24,7 +24,7 @@ def disable(services: Services, name: RepositoryName, caller: Caller) -> Reposit
 
     def pause(transaction: Transaction) -> tuple[Repository, Job | None, bool]:
         repository = _found(transaction, name)
-        if repository.status is RepositoryStatus.DISABLED:
+        if repository.paused:
             return repository, None, False
         job = _active(transaction, repository)
         writes: Sequence[Write] = ()
@@ -55,7 +55,7 @@ def enable(services: Services, name: RepositoryName, caller: Caller) -> Reposito
 
     def resume(transaction: Transaction) -> tuple[Repository, bool]:
         repository = _found(transaction, name)
-        if repository.status is not RepositoryStatus.DISABLED:
+        if not repository.paused:
             return repository, False
         never = repository.last_scraped_at is None
         status = RepositoryStatus.PENDING if never else RepositoryStatus.COMPLETED

@@ -10,7 +10,6 @@ from flask import Response, g, request, url_for
 
 from functions.api.resource import surroundings
 from functions.dashboard.compression import compressed
-from shared.errors import LeaderboardError
 
 STATIC = Path(__file__).parent / "static"
 
@@ -59,7 +58,7 @@ def avatars() -> bool:
     """Whether pictures of people are shown; not where the settings cannot be read."""
     try:
         return surroundings().services().settings.avatars
-    except LeaderboardError:
+    except Exception:  # noqa: BLE001 - the page that tells of this must not fail of it, too
         return False
 
 

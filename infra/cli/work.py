@@ -140,12 +140,14 @@ def _add_scrape(group: click.Group) -> None:
 def _add_refresh(group: click.Group) -> None:
     @command(group, "refresh")
     @click.argument("names", nargs=-1, metavar="[OWNER/NAME...]")
-    @click.option("--all", "every", is_flag=True, help="Every repository, however fresh.")
+    @click.option(
+        "--all", "every", is_flag=True, help="Every one that is not paused, however fresh."
+    )
     def refresh(app: App, names: tuple[str, ...], every: bool) -> None:
         """Bring the stale repositories up to date, or those that are named."""
         if every or names:
             chosen = (
-                repositories.everyone(app.services)
+                [r for r in repositories.everyone(app.services) if not r.paused]
                 if every
                 else [registered(app, name) for name in names]
             )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from functions.dashboard import overview
 from shared import pausing, repositories, staleness
 from shared.auth import Role
 from shared.context import SYSTEM
@@ -38,6 +39,7 @@ def test_a_paused_repository_keeps_its_board_and_is_not_scraped(
         assert refused.status_code == 409
         assert "Enable it first" in refused.get_json()["message"]
     fresh.clock.advance(timedelta(days=3))
+    assert overview.freshness(fresh.services).stale == 1
     asked = staleness.refresh_stale(fresh.services, 10)
     assert [job.repository for job in asked] == ["octo/wheels"]
     fresh.work()

@@ -35,6 +35,12 @@ def test_a_repository_is_paused_and_resumed(data: Path) -> None:
     assert job["state"] == "CANCELLED"
 
 
+def test_refreshing_every_one_passes_over_the_paused(data: Path) -> None:
+    answer(data, "disable", ENGINE_NAME, WHEELS_NAME)
+    assert answer(data, "refresh", "--all")["data"] == []
+    assert "Enable it first" in refusal(command(data, "refresh", ENGINE_NAME))
+
+
 def test_repositories_are_listed_and_searched(data: Path) -> None:
     assert list(statuses(data, "--sort", "registered_at")) == [WHEELS_NAME, ENGINE_NAME]
     assert statuses(data, "--search", "WHEEL") == {WHEELS_NAME: "PENDING"}
