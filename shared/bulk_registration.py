@@ -25,7 +25,8 @@ log = structlog.get_logger()
 MOST_NEW = 500
 """The most repositories of an organization that one call registers."""
 
-TIME = timedelta(seconds=40)
+TIME = timedelta(seconds=25)
+"""A question to GitHub may take half a minute more, and a call of a function has a minute."""
 
 _ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 

@@ -74,6 +74,7 @@ def test_pausing_ends_the_job_that_works_on_it_and_that_stays_so(
     assert admin.data(f"/api/v1/jobs/{job['id']}")["state"] == "CANCELLED"
     fresh.work()
     assert admin.data(ENGINE_ADDRESS)["repository"]["status"] == "DISABLED"
+    assert "It is paused" in fresh.app.test_client().get("/repositories/octo/engine").text
     assert admin.post(f"/api/v1/jobs/{job['id']}/retry").status_code == 409
     assert admin.post(f"{ENGINE_ADDRESS}/enable").get_json()["data"]["repository"]["status"] == (
         "PENDING"

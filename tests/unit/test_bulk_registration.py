@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_counted_and_registered_by_the_next_call(
 
 
 def test_a_call_ends_in_time_and_says_so(world: GitHubWorld) -> None:
-    world.github.on_answer = passing(world, timedelta(seconds=30))
+    world.github.on_answer = passing(world, timedelta(seconds=20))
     first = register_organization(world.services, "octo", SYSTEM)
     assert (names(first), first.complete) == (["Octo/brakes"], False)
     assert world.github.log == ["organization None", "organization 2"]
