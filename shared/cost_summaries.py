@@ -92,6 +92,13 @@ def summary(document: Document | None) -> Summary:
     )
 
 
+def bill(entry: Entry) -> Sums:
+    """What a charge's run was billed, nothing for one that is open."""
+    if entry.settled_at is None:
+        return Sums()
+    return Sums(runs=1, **{name: getattr(entry, name) for name in _SUMMED if name != "runs"})
+
+
 def shared_out(bill: Sums, entry: Entry) -> dict[str, Sums]:
     """A bill in equal parts for its repositories, what is left over to the first of them.
 

@@ -20,11 +20,12 @@ from shared.budget_books import (
     moment_of,
 )
 from shared.context import Services
-from shared.cost_summaries import Summary, chunks, summary
+from shared.cost_summaries import Summary, Sums, bill, chunks, summary
 from shared.errors import Rejected
 from shared.limits import dollars
 from shared.models import iso
 from shared.ports import Query, Unit, Usage
+from shared.repository_records import Repository
 from shared.tables import COLUMNS, Dataset, arrow_schema
 
 log = structlog.get_logger()
@@ -71,6 +72,13 @@ def days_between(first: date, end: date) -> list[str]:
     return [(first + timedelta(days=n)).isoformat() for n in range(count)]
 
 
+def months_until(today: date, count: int) -> list[str]:
+    """The days of the last ``count`` months up to today, of which this month is one."""
+    number = today.year * 12 + today.month - count
+    first = date(number // 12, number % 12 + 1, 1)
+    return days_between(first, today + timedelta(days=1))
+
+
 def day_after(day: str) -> str:
     """The day that follows."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
@@ -107,6 +115,30 @@ def ledger(
     return [entry(document) for document in page.documents], page.cursor
 
 
+def of_repository(
+    services: Services, repository: Repository, days: Sequence[str]
+) -> dict[str, Sums]:
+    """What a repository was billed on each of the days, under all names that it had."""
+    keys = (repository.key, *repository.aliases)
+    names = {repository.name.lower(), *(key.replace("~", "/", 1) for key in keys)}
+    return {
+        day: sum((s for name, s in found.by_repository.items() if name.lower() in names), Sums())
+        for day, found in summaries(services, days).items()
+    }
+
+
+def of_job(services: Services, job_id: str) -> Sums:
+    """What the runs of a job were billed together until now."""
+    total = Sums()
+    query = Query("charges", (("job", "==", job_id),), limit=300)
+    while True:
+        page = services.documents.query(query)
+        total = sum(map(bill, map(entry, page.documents)), total)
+        if page.cursor is None:
+            return total
+        query = Query(query.collection, query.where, after=page.cursor, limit=300)
+
+
 def sweep(services: Services) -> Swept:
     """Settle the reservations of workers that died."""
     return services.budget.sweep(lambda id_: services.warehouse.usage(id_))
@@ -135,16 +167,16 @@ def reconcile(services: Services, day: str) -> Reconciled:
         elif charge.day == day and usage.bytes_billed != charge.bytes_billed:
             differing.append(Difference(id_, charge.bytes_billed, usage.bytes_billed))
             services.budget.settle(usage)
-    bills = [bill for bill in _charges(services, day) if bill.settled_at is not None]
+    bills = [each for each in _charges(services, day) if each.settled_at is not None]
     complete = len(seen) < LEDGER_ROWS
     _load(services, day, bills)
     return Reconciled(
         day=day,
         runs=len(bills),
-        micro_usd=sum(bill.micro_usd for bill in bills),
+        micro_usd=sum(each.micro_usd for each in bills),
         booked=tuple(sorted(booked)),
         differing=tuple(differing),
-        unseen=tuple(bill.id for bill in bills if complete and bill.id not in runs),
+        unseen=tuple(each.id for each in bills if complete and each.id not in runs),
         complete=complete,
     )
 
@@ -247,13 +279,13 @@ def _charges(services: Services, day: str) -> Iterator[Entry]:
 
 def _load(services: Services, day: str, bills: Sequence[Entry]) -> Unit:
     schema = arrow_schema(COLUMNS[Dataset.COSTS])
-    batch = pa.RecordBatch.from_pylist([_row(bill) for bill in bills], schema=schema)
+    batch = pa.RecordBatch.from_pylist([_row(each) for each in bills], schema=schema)
     return services.warehouse.replace(Dataset.COSTS, day, [batch], {"day": day})
 
 
-def _row(bill: Entry) -> Mapping[str, object]:
+def _row(found: Entry) -> Mapping[str, object]:
     return {
-        **bill.model_dump(include=set(COLUMNS[Dataset.COSTS]) - {"repositories", "started_at"}),
-        "started_at": datetime.fromisoformat(bill.started_at or bill.reserved_at),
-        "repositories": json.dumps(bill.repositories),
+        **found.model_dump(include=set(COLUMNS[Dataset.COSTS]) - {"repositories", "started_at"}),
+        "started_at": datetime.fromisoformat(found.started_at or found.reserved_at),
+        "repositories": json.dumps(found.repositories),
     }

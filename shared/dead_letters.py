@@ -52,12 +52,20 @@ def open_letters(services: Services, *, after: str | None = None, limit: int = 2
     )
 
 
+def get(services: Services, letter_id: str) -> DeadLetter:
+    """A letter, open or settled. Raises NotFound."""
+    (document,) = services.documents.get(f"dead_letters/{letter_id}")
+    if document is None:
+        raise _unknown(letter_id)
+    return read(document)
+
+
 def retry(services: Services, caller: Caller, letter_id: str) -> None:
     """Begin the job again, or hand the message over again. A settled letter is left as it is.
 
     Raises NotFound, and Conflict as ``job_control.retry``.
     """
-    letter = _get(services, letter_id)
+    letter = get(services, letter_id)
     if letter.settled_at is not None:
         return
     if letter.job_id is not None:
@@ -71,13 +79,6 @@ def retry(services: Services, caller: Caller, letter_id: str) -> None:
 def discard(services: Services, caller: Caller, letter_id: str) -> None:
     """Settle a letter without doing anything about it. Safe to repeat. Raises NotFound."""
     _settle(services, caller, letter_id, "discarded")
-
-
-def _get(services: Services, letter_id: str) -> DeadLetter:
-    (document,) = services.documents.get(f"dead_letters/{letter_id}")
-    if document is None:
-        raise _unknown(letter_id)
-    return read(document)
 
 
 def _settle(services: Services, caller: Caller, letter_id: str, how: str) -> None:

@@ -232,6 +232,10 @@ class GitHub(Protocol):
         """The public repository of that name or a name it had. Raises NotFound, Blocked."""
         ...
 
+    def organization(self, login: str, cursor: str | None) -> Page[RemoteRepository]:
+        """At most 100 public repositories of an organization, by name. Raises NotFound."""
+        ...
+
     def states(self, node_ids: Sequence[str]) -> tuple[RemoteState | None, ...]:
         """The states of at most 50 repositories in that order, None for what is gone or private.
 

@@ -59,7 +59,7 @@ def check(services: Services) -> list[Job]:
 
 
 def _is_checked(repository: Repository) -> bool:
-    return repository.node_id is not None and repository.status is not RepositoryStatus.DISABLED
+    return repository.node_id is not None and not repository.paused
 
 
 def _compared(
@@ -109,7 +109,7 @@ def _lose(services: Services, repository: Repository, now: str) -> None:
             return
         found = read(document)
         update: dict[str, object] = {"checked_at": now}
-        if found.active_job is None and found.status is not RepositoryStatus.DISABLED:
+        if found.active_job is None and not found.paused:
             update |= {"status": RepositoryStatus.ERROR, "error_message": gone(found.name)}
         transaction.write(stored(found.model_copy(update=update)))
 

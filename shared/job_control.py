@@ -22,7 +22,6 @@ def cancel(services: Services, caller: Caller, job_id: str) -> Job:
     A repeat changes nothing. What schedules ask for comes again at its set time. Raises NotFound,
     Conflict for a job that has ended otherwise.
     """
-    moment = iso(services.now())
 
     def stop(transaction: Transaction) -> tuple[Job, bool]:
         job = _get(transaction, job_id)
@@ -33,27 +32,38 @@ def cancel(services: Services, caller: Caller, job_id: str) -> Job:
                 f"This job has ended: it is {job.state.value}.", details={"state": job.state.value}
             )
         freed = _freed(transaction, job)
-        # Its place among the few is given back by the worker, or expires with the lease.
-        cancelled = job.model_copy(
-            update={
-                "state": State.CANCELLED,
-                "holder": None,
-                "waits_until": None,
-                "finished_at": moment,
-            }
-        )
-        noted = _audited(services, caller, "job.cancelled", cancelled, job.state)
-        said = live_log.line(services, cancelled, Level.INFO, "cancelled")
-        for write in (*freed, jobs.stored(cancelled), noted, said):
+        cancelled, writes = ended_by_hand(services, caller, job)
+        for write in (*freed, *writes):
             transaction.write(write)
         return cancelled, True
 
     job, is_new = services.documents.transact(stop)
-    for run_id in job.awaited_by:
-        pipeline_runs.prompt(services, run_id, f"after-{job.id}")
+    told_of_end(services, job)
     if is_new:
         log.info("job_cancelled", job_id=job.id, by=caller.actor)
     return job
+
+
+def ended_by_hand(services: Services, caller: Caller, job: Job) -> tuple[Job, list[Write]]:
+    """A job that goes on as it is cancelled, and what is written of that beside its repository."""
+    # Its place among the few is given back by the worker, or expires with the lease.
+    cancelled = job.model_copy(
+        update={
+            "state": State.CANCELLED,
+            "holder": None,
+            "waits_until": None,
+            "finished_at": iso(services.now()),
+        }
+    )
+    noted = _audited(services, caller, "job.cancelled", cancelled, job.state)
+    said = live_log.line(services, cancelled, Level.INFO, "cancelled")
+    return cancelled, [jobs.stored(cancelled), noted, said]
+
+
+def told_of_end(services: Services, job: Job) -> None:
+    """Prompt the pipeline runs that wait for a cancelled job. Safe to repeat."""
+    for run_id in job.awaited_by:
+        pipeline_runs.prompt(services, run_id, f"after-{job.id}")
 
 
 def retry(services: Services, caller: Caller, job_id: str) -> Job:
@@ -126,7 +136,7 @@ def _taken(transaction: Transaction, job: Job) -> list[Write]:
     repository = _repository(transaction, job)
     if repository is None:
         raise Conflict(f"{job.repository} is not registered any more.")
-    if repository.status is RepositoryStatus.DISABLED:
+    if repository.paused:
         raise Conflict(f"{repository.name} is disabled. Enable it first.")
     other = repository.active_job
     active = transaction.get(f"jobs/{other}") if other is not None and other != job.id else None
@@ -147,7 +157,7 @@ def _repository(transaction: Transaction, job: Job) -> Repository | None:
 
 def _with_job(repository: Repository, job_id: str | None) -> Write:
     update: dict[str, object] = {"active_job": job_id, "error_message": None}
-    if repository.status is not RepositoryStatus.DISABLED:
+    if not repository.paused:
         never = repository.last_scraped_at is None
         update["status"] = RepositoryStatus.PENDING if never else RepositoryStatus.COMPLETED
     return repositories.stored(repository.model_copy(update=update))

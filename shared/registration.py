@@ -13,7 +13,7 @@ from shared.errors import Conflict, NotFound, Rejected, RetryLater
 from shared.github import RemoteRepository
 from shared.jobs import Job, JobType
 from shared.models import RepositoryName, iso
-from shared.ports import Document, Transaction, Write
+from shared.ports import Document, Queue, Transaction, Write
 from shared.repository_records import Repository, get, read, renamed, stored, told, with_id
 
 log = structlog.get_logger()
@@ -31,15 +31,23 @@ class Registered:
     created: bool
 
 
-def register(services: Services, name: RepositoryName, caller: Caller) -> Registered:
+def register(
+    services: Services,
+    name: RepositoryName,
+    caller: Caller,
+    *,
+    remote: RemoteRepository | None = None,
+    queue: Queue = "high",
+) -> Registered:
     """Register a repository and ask for its first scrape. A repeat finds it as it is.
 
     GitHub says whether it exists, and what it is called now: by that name it is registered, and
     found by the other as well. Raises NotFound for one that is missing, private or blocked, and
     Conflict while the name's former bearer is being scraped. Where GitHub does not answer, the
-    first scrape asks.
+    first scrape asks. A ``remote`` is what GitHub has just told, so that it is not asked again.
     """
-    remote = _asked(services, name)
+    if remote is None:
+        remote = _asked(services, name)
     if remote is not None:
         known = with_id(services, remote.id)
         if known:
@@ -71,7 +79,7 @@ def register(services: Services, name: RepositoryName, caller: Caller) -> Regist
             caller,
             JobType.FULL_SCRAPE,
             jobs.first_stage(services),
-            "high",
+            queue,
             repository=(repository.name, repository.key),
         )
         repository = repository.model_copy(update={"active_job": job.id})

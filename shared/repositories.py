@@ -72,7 +72,7 @@ def noted_scrape(
     if document is None:
         raise unknown(name)
     repository = read(document)
-    if repository.status is RepositoryStatus.DISABLED:
+    if repository.paused:
         raise Conflict(f"{name.full} is disabled. Enable it first.")
     active = transaction.get(f"jobs/{repository.active_job}") if repository.active_job else None
     if active is not None and not jobs.read(active).ended:

@@ -52,6 +52,11 @@ class Repository(BaseModel):
         return RepositoryName(*self.key.split("~", 1))
 
     @property
+    def paused(self) -> bool:
+        """True while nothing is scraped: see ``shared/pausing.py``."""
+        return self.status is RepositoryStatus.DISABLED
+
+    @property
     def called(self) -> RepositoryName:
         """Its latest name, in lower case."""
         return RepositoryName(*self.name.lower().split("/", 1))

@@ -197,6 +197,10 @@ class Settings(BaseModel):
         description="where readers find the dashboard, for links in feeds, pictures and messages; "
         "unset: as they came, and none in messages",
     )
+    avatars: bool = Field(
+        default=False,
+        description="pages show people's pictures, which readers' browsers then load from GitHub",
+    )
     live_streams: int = Field(
         default=16,
         ge=1,

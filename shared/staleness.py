@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from shared import repositories
 from shared.context import SYSTEM, Services
+from shared.errors import Conflict, NotFound
 from shared.jobs import Job, RepositoryStatus
 from shared.models import iso
 from shared.ports import Transaction
@@ -15,7 +17,7 @@ from shared.repositories import Repository
 _SCRAPED_BY_ITSELF = frozenset(
     {RepositoryStatus.PENDING, RepositoryStatus.COMPLETED, RepositoryStatus.STALE}
 )
-"""Not those that failed, which want a person's look, nor those that are under way or disabled."""
+"""Not those that failed, which want a person's look, nor those that are under way or paused."""
 
 
 def stale(everyone: Iterable[Repository], now: datetime, after: timedelta) -> list[Repository]:
@@ -46,13 +48,14 @@ def mark(services: Services, limit: int) -> list[Repository]:
 
 def refresh_stale(services: Services, limit: int) -> list[Job]:
     """Ask for incremental scrapes of the most urgent repositories. Returns the jobs asked for."""
-    asked = [
-        repositories.request_scrape(
-            services, repository.registered_as, SYSTEM, full=False, queue="default"
-        )
-        for repository in mark(services, limit)
-    ]
-    return [job for job, _ in asked]
+    asked: list[Job] = []
+    for repository in mark(services, limit):
+        with suppress(NotFound, Conflict):  # it was removed or paused meanwhile
+            job, _ = repositories.request_scrape(
+                services, repository.registered_as, SYSTEM, full=False, queue="default"
+            )
+            asked.append(job)
+    return asked
 
 
 def _urgency(repository: Repository) -> tuple[str, int, str, str]:

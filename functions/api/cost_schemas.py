@@ -38,12 +38,17 @@ _REPOSITORIES_SHOWN = 10
 # --- requests -----------------------------------------------------------------------------------
 
 
-class CostsQuery(Query):
+class PeriodQuery(Query):
     """Which days: today, this month up to now, or a range."""
 
     period: PeriodName | None = Field(None, description="Default month; range with start and end")
     start: Day | None = Field(None, description="Of a range: its first day (UTC)")
     end: Day | None = Field(None, description="The first day that is not in the range")
+
+
+class CostsQuery(PeriodQuery):
+    """Which days, and how many repositories."""
+
     limit: int = Field(100, ge=1, le=1000, description="The dearest repositories shown")
 
 
@@ -163,12 +168,17 @@ class CostsOfPeriod(Shape):
     limits: LimitsShown
 
 
-class CostsMeta(Shape):
+class PeriodMeta(Shape):
     """``end`` is the first day that is not in the period."""
 
     period: PeriodName
     start: DayName
     end: DayName
+
+
+class CostsMeta(PeriodMeta):
+    """``repositories`` is how many had costs."""
+
     repositories: int
 
 
@@ -250,6 +260,15 @@ def cost(sums: Sums) -> dict[str, object]:
     """The fields of a Cost."""
     fields = sums.model_dump()
     return {"usd": limits.dollars(fields.pop("micro_usd")), **fields}
+
+
+def by_day(found: Mapping[str, Sums]) -> list[DayCost]:
+    """Those days on which anything ran."""
+    return [
+        DayCost.model_validate({"day": day, **cost(sums)})
+        for day, sums in found.items()
+        if sums.runs
+    ]
 
 
 def statements(found: Mapping[str, Sums]) -> list[StatementCost]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from functions.api.access import ADMIN
+from functions.api.cost_period_schemas import (
+    CostsOfRepository,
+    MonthsAnswer,
+    MonthsMeta,
+    MonthsQuery,
+    RepositoryCostsAnswer,
+    by_month,
+)
 from functions.api.cost_schemas import (
     BudgetAnswer,
     BudgetConfig,
@@ -16,11 +24,13 @@ from functions.api.cost_schemas import (
     CostsMeta,
     CostsOfPeriod,
     CostsQuery,
-    DayCost,
     LedgerAnswer,
     LedgerQuery,
     NewBudget,
+    PeriodMeta,
     PeriodName,
+    PeriodQuery,
+    by_day,
     charge,
     cost,
     forecast,
@@ -34,10 +44,11 @@ from functions.api.links import here, with_cursor
 from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta
-from shared import budget_config, costs
+from shared import budget_config, costs, repository_records
 from shared.budget_config import Configured
-from shared.cost_summaries import Summary
+from shared.cost_summaries import Summary, Sums
 from shared.errors import Conflict, NotFound, Rejected, RetryLater
+from shared.models import RepositoryName
 
 resource = Resource("costs")
 
@@ -53,11 +64,7 @@ def show_costs(call: Call, query: CostsQuery) -> Reply[CostsAnswer]:
     status = services.budget.status()
     data = CostsOfPeriod(
         summary=Cost.model_validate(cost(total.total)),
-        days=[
-            DayCost.model_validate({"day": day, **cost(each.total)})
-            for day, each in found.items()
-            if each.total.runs
-        ],
+        days=by_day({day: each.total for day, each in found.items()}),
         by_statement=statements(total.by_statement),
         by_repository=repositories(total.by_repository, query.limit),
         budget=BudgetNow(day=standing(status.day), month=standing(status.month)),
@@ -67,6 +74,40 @@ def show_costs(call: Call, query: CostsQuery) -> Reply[CostsAnswer]:
     end = costs.day_after(days[-1])
     meta = CostsMeta(period=period, start=days[0], end=end, repositories=len(total.by_repository))
     return Reply(CostsAnswer(data=data, meta=meta, links=here()))
+
+
+@resource.operation("GET", "/api/v1/costs/monthly", key_elsewhere=True, errors=(RetryLater,))
+def list_costs_of_months(call: Call, query: MonthsQuery) -> Reply[MonthsAnswer]:
+    """What was billed in each of the last months, up to this one."""
+    call.need_key_elsewhere()
+    days = costs.months_until(call.services.now().date(), query.months)
+    found = costs.summaries(call.services, days)
+    data = by_month({day: each.total for day, each in found.items()})
+    return Reply(MonthsAnswer(data=data, meta=MonthsMeta(start=days[0]), links=here()))
+
+
+@resource.operation(
+    "GET",
+    "/api/v1/costs/repositories/<owner>/<name>",
+    key_elsewhere=True,
+    errors=(NotFound, RetryLater),
+)
+def show_costs_of_repository(
+    call: Call, owner: str, name: str, query: PeriodQuery
+) -> Reply[RepositoryCostsAnswer]:
+    """What a repository cost in a period, by day, under all names that it had."""
+    call.need_key_elsewhere()
+    named = RepositoryName.parse(f"{owner}/{name}")
+    repository = repository_records.get(call.services, named)
+    period, days = _days(call, query)
+    found = costs.of_repository(call.services, repository, days)
+    data = CostsOfRepository(
+        repository=repository.name,
+        summary=Cost.model_validate(cost(sum(found.values(), Sums()))),
+        days=by_day(found),
+    )
+    meta = PeriodMeta(period=period, start=days[0], end=costs.day_after(days[-1]))
+    return Reply(RepositoryCostsAnswer(data=data, meta=meta, links=here()))
 
 
 @resource.operation("GET", "/api/v1/costs/ledger", key_elsewhere=True, errors=(RetryLater,))
@@ -118,7 +159,7 @@ def _answer(call: Call, found: Configured, current: Configured) -> BudgetAnswer:
     )
 
 
-def _days(call: Call, query: CostsQuery) -> tuple[PeriodName, list[str]]:
+def _days(call: Call, query: PeriodQuery) -> tuple[PeriodName, list[str]]:
     """The period and its days. Raises Rejected for half a range, or one with another period."""
     today = call.services.now().date()
     tomorrow = today + timedelta(days=1)

@@ -33,6 +33,7 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "key_id": ("A key's id: what stands between the underscores of its text", "0123abcd"),
     "run_id": ("A pipeline run's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "export_id": ("An export's id", "019a7f3c2b4d1e2f3a4b5c6"),
+    "letter_id": ("A dead letter's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
 

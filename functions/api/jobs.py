@@ -1,17 +1,19 @@
-"""Jobs: what is under way, done or failed."""
+"""Jobs: what is under way, done or failed, and what people do about it."""
 
 from __future__ import annotations
 
 import re
 
+from functions.api.access import ADMIN
 from functions.api.links import here, with_cursor
 from functions.api.parameters import JobsQuery
 from functions.api.parsing import continuing_at
 from functions.api.resource import Call, Reply, Resource
 from functions.api.schemas import ListMeta, Nothing
-from functions.api.work_schemas import JobAnswer, JobsAnswer, job, jobs_of
-from shared import jobs, repository_names
-from shared.errors import NotFound, RetryLater
+from functions.api.work_schemas import JobAnswer, JobsAnswer, job_detail, jobs_of
+from shared import costs, job_control, jobs, repository_names
+from shared.errors import Conflict, NotFound, RetryLater
+from shared.jobs import Job
 from shared.models import RepositoryName
 
 resource = Resource("jobs")
@@ -42,8 +44,44 @@ def list_jobs(call: Call, query: JobsQuery) -> Reply[JobsAnswer]:
 
 @resource.operation("GET", "/api/v1/jobs/<job_id>", errors=(NotFound, RetryLater))
 def show_job(call: Call, job_id: str) -> Reply[JobAnswer]:
-    """A job: its state, how far it is, and what its last attempt failed of."""
+    """A job: its state, how far it is, what it cost, and what its last attempt failed of."""
+    return _answer(call, jobs.get(call.services, _checked(job_id)))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/jobs/<job_id>/cancel",
+    scope=ADMIN,
+    errors=(NotFound, Conflict, RetryLater),
+)
+def cancel_job(call: Call, job_id: str) -> Reply[JobAnswer]:
+    """End a job. A worker that is at it finds out at its next report.
+
+    A repeat changes nothing. What a schedule asks for comes again at its set time.
+    """
+    return _answer(call, job_control.cancel(call.services, call.caller, _checked(job_id)))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/jobs/<job_id>/retry",
+    scope=ADMIN,
+    errors=(NotFound, Conflict, RetryLater),
+)
+def retry_job(call: Call, job_id: str) -> Reply[JobAnswer]:
+    """Begin a failed or cancelled job again, under the same id, at the stage where it ended.
+
+    Its dead letter is settled. One that goes on is left as it is.
+    """
+    return _answer(call, job_control.retry(call.services, call.caller, _checked(job_id)))
+
+
+def _answer(call: Call, found: Job) -> Reply[JobAnswer]:
+    spent = costs.of_job(call.services, found.id) if call.sees_costs else None
+    return Reply(JobAnswer(data=job_detail(found, spent), meta=Nothing(), links=here()))
+
+
+def _checked(job_id: str) -> str:
     if not _ID.fullmatch(job_id):
         raise NotFound(f"There is no job {job_id[:60]!r}.", details={"job": job_id[:60]})
-    found = jobs.get(call.services, job_id)
-    return Reply(JobAnswer(data=job(found), meta=Nothing(), links=here()))
+    return job_id

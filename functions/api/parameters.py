@@ -18,6 +18,7 @@ from shared.errors import Rejected
 from shared.jobs import JobType, RepositoryStatus, State
 from shared.keys import ALLOWED
 from shared.models import WINDOW_DAYS, Window, parse_time
+from shared.repository_list import SORTS as SORTED_BY
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -60,6 +61,7 @@ Sort = Annotated[str, *one_of(SORTS)]
 Order = Annotated[str, *one_of(("asc", "desc"))]
 JobState = Annotated[str, *one_of([state.value for state in State])]
 JobTypeName = Annotated[str, *one_of([type_.value for type_ in JobType])]
+RepositorySort = Annotated[str, *one_of(SORTED_BY)]
 Status = Annotated[str, *one_of([status.value for status in RepositoryStatus])]
 RoleName = Annotated[str, *one_of([role.value for role in Role])]
 ScopeName = Annotated[str, *one_of(ALLOWED[Role.ADMIN])]
@@ -154,6 +156,9 @@ class RepositoriesQuery(ListQuery):
     """Which repositories."""
 
     status: Status | None = None
+    search: str = Field("", max_length=100, description="Part of owner/name, in any case")
+    sort: RepositorySort = Field("name", description="Equal ones by name")
+    order: Order | None = Field(None, description="Default: names from A, others largest first")
 
 
 class JobsQuery(ListQuery):

@@ -17,17 +17,19 @@ from functions.api.work_schemas import (
     RegisteredAnswer,
     RegisteredMeta,
     RegisteredRepository,
+    RegistrationAnswer,
     RemovedAnswer,
     RepositoriesAnswer,
     RepositoryAnswer,
     job,
-    repositories_of,
     repository,
+    several,
 )
-from shared import jobs, repositories
+from shared import bulk_registration, jobs, pausing, repositories
 from shared.errors import Conflict, NotFound, RetryLater
 from shared.jobs import RepositoryStatus
 from shared.models import RepositoryName
+from shared.repository_list import Listing, find
 
 resource = Resource("repositories")
 
@@ -41,20 +43,40 @@ CREATED = 201
     scope=WRITE,
     errors=(NotFound, Conflict, RetryLater),
 )
-def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnswer]:
-    """Register a repository and ask for its first scrape.
+def register_repository(call: Call, body: NewRepository) -> Reply[RegistrationAnswer]:
+    """Register a repository, a list of them or an organization, and ask for their first scrapes.
 
-    A repeat answers 200 with the repository as it is, and asks for nothing. One that GitHub knows
-    under another name is registered under that; one that is missing, private or blocked is not.
+    A repeat answers 200 with what is there, and asks for nothing. One that GitHub knows under
+    another name is registered under that; one that is missing, private or blocked is not. Of
+    several each is registered or refused by itself. An organization needs a token of GitHub here;
+    500 are registered at once at most, and what was left out by asking again.
     """
-    found = repositories.register(call.services, RepositoryName.parse(body.repository), call.caller)
+    if body.repository is not None:
+        return _register_one(call, RepositoryName.parse(body.repository))
+    if body.repositories is not None:
+        found = bulk_registration.register_all(call.services, body.repositories, call.caller)
+    else:
+        found = bulk_registration.register_organization(
+            call.services,
+            body.organization or "",
+            call.caller,
+            forks=body.include_forks,
+            archived=body.include_archived,
+        )
+    status = CREATED if found.registered else 200
+    return Reply(RegistrationAnswer(several(found)), status=status)
+
+
+def _register_one(call: Call, name: RepositoryName) -> Reply[RegistrationAnswer]:
+    found = repositories.register(call.services, name, call.caller)
     shown = repository(found.repository)
     data = RegisteredRepository(
         repository=shown,
         job=job(found.job) if found.job else _active_job(call, found.repository),
     )
+    answer = RegisteredAnswer(data=data, meta=RegisteredMeta(created=found.created), links=here())
     return Reply(
-        RegisteredAnswer(data=data, meta=RegisteredMeta(created=found.created), links=here()),
+        RegistrationAnswer(answer),
         status=CREATED if found.created else 200,
         location=shown.address if found.created else None,
     )
@@ -62,17 +84,18 @@ def register_repository(call: Call, body: NewRepository) -> Reply[RegisteredAnsw
 
 @resource.operation("GET", "/api/v1/repositories", errors=(RetryLater,))
 def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[RepositoriesAnswer]:
-    """Registered repositories, by name."""
+    """Registered repositories, by name or in another order."""
+    listing = Listing(
+        status=None if query.status is None else RepositoryStatus(query.status),
+        search=query.search,
+        sort=query.sort,
+        descending=query.order == "desc" if query.order else query.sort != "name",
+    )
     with continuing_at(query.cursor):
-        page = repositories.listed(
-            call.services,
-            status=None if query.status is None else RepositoryStatus(query.status),
-            after=query.cursor,
-            limit=query.limit,
-        )
+        page = find(call.services, listing, after=query.cursor, limit=query.limit)
     return Reply(
         RepositoriesAnswer(
-            data=repositories_of(page),
+            data=[repository(each) for each in page.repositories],
             meta=ListMeta(limit=query.limit),
             links=with_cursor(page.cursor),
         )
@@ -137,6 +160,39 @@ def scrape_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
 def refresh_repository(call: Call, owner: str, name: str) -> Reply[AskedAnswer]:
     """Ask for what is new. While a scrape is under way, everybody gets the same job."""
     return _ask(call, owner, name, full=False)
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/disable",
+    scope=ADMIN,
+    errors=(NotFound, RetryLater),
+)
+def disable_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
+    """Pause a repository: its boards stay, and nothing is scraped until it is enabled.
+
+    What works on it is cancelled. A repeat changes nothing.
+    """
+    return _shown(call, pausing.disable(call.services, _named(owner, name), call.caller))
+
+
+@resource.operation(
+    "POST",
+    "/api/v1/repositories/<owner>/<name>/enable",
+    scope=ADMIN,
+    errors=(NotFound, RetryLater),
+)
+def enable_repository(call: Call, owner: str, name: str) -> Reply[RepositoryAnswer]:
+    """Have a paused repository scraped again, at its set times and on request.
+
+    A repeat changes nothing.
+    """
+    return _shown(call, pausing.enable(call.services, _named(owner, name), call.caller))
+
+
+def _shown(call: Call, found: repositories.Repository) -> Reply[RepositoryAnswer]:
+    data = RegisteredRepository(repository=repository(found), job=_active_job(call, found))
+    return Reply(RepositoryAnswer(data=data, meta=Nothing(), links=here()))
 
 
 def _ask(call: Call, owner: str, name: str, *, full: bool) -> Reply[AskedAnswer]:

@@ -94,6 +94,12 @@ class Call:
         """
         self.need_key_elsewhere()
 
+    @property
+    def sees_costs(self) -> bool:
+        """True if this caller may see what is spent: as ``need_key_elsewhere``, without raising."""
+        key = self.who.key
+        return self.services.settings.backend == "local" or (key is not None and key.allows(READ))
+
     def need_key_elsewhere(self) -> None:
         """Open on one machine; elsewhere it takes a key to read. Raises as ``allow_warehouse``."""
         if self.services.settings.backend != "local":

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from typing import Annotated, Self
 
-from functions.api.links import path_to
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
+
+from functions.api.cost_schemas import Cost, cost
+from functions.api.links import here, path_to
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import jobs, repositories
+from shared.bulk_registration import Several
+from shared.cost_summaries import Sums
+from shared.dead_letters import DeadLetter
 from shared.jobs import JobError, JobType, Progress, RepositoryStatus, Stage, State
 from shared.ports import DocumentPage
 
-
-class NewRepository(BaseModel):
-    """What to register."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repository: str = Field(
+Named = Annotated[
+    str,
+    Field(
         max_length=300,
         description="owner/name, or its address on github.com",
         examples=["pallets/flask"],
+    ),
+]
+
+
+class NewRepository(BaseModel):
+    """What to register: one repository, several, or all public ones of an organization."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: Named | None = None
+    repositories: list[Named] | None = Field(None, min_length=1, max_length=100)
+    organization: str | None = Field(
+        None, max_length=39, description="Its name on GitHub", examples=["pallets"]
     )
+    include_forks: bool = Field(False, strict=True, description="With an organization")
+    include_archived: bool = Field(False, strict=True, description="With an organization")
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        wishes = (self.repository, self.repositories, self.organization)
+        if sum(wish is not None for wish in wishes) != 1:
+            raise ValueError("Send one of repository, repositories and organization")
+        if self.organization is None and (self.include_forks or self.include_archived):
+            raise ValueError("include_forks and include_archived belong to an organization")
+        return self
 
 
 class Repository(Shape):
@@ -68,6 +94,27 @@ class Job(Shape):
     result: dict[str, JsonValue]
 
 
+class JobDetail(Job):
+    """``cost`` is what its runs were billed until now; null for who may not see what is spent."""
+
+    cost: Cost | None
+
+
+class Letter(Shape):
+    """A job that failed for good (``job``), or a message that nobody could take (``type`` null).
+
+    ``settled_as`` is retried or discarded, and null while it is open.
+    """
+
+    id: str
+    failed_at: Time
+    reason: str
+    job: str | None
+    type: JobType | None
+    settled_at: Time | None
+    settled_as: str | None
+
+
 class RegisteredRepository(Shape):
     """A repository, and the job that works on it now, if any."""
 
@@ -79,6 +126,38 @@ class RegisteredMeta(Shape):
     """``created`` is false if the repository was registered before."""
 
     created: bool
+
+
+class RefusedRepository(Shape):
+    """A repository that was not registered. ``error`` and ``message`` are as in an error's body."""
+
+    repository: str
+    error: str
+    message: str
+
+
+class SeveralRepositories(Shape):
+    """What became of each. ``existing`` were registered before."""
+
+    registered: list[Repository]
+    existing: list[str]
+    refused: list[RefusedRepository]
+
+
+class SeveralMeta(Shape):
+    """How many. ``forks`` and ``archived`` were not wanted; ``left_out`` were not come to in time.
+
+    The same request again goes on with what was left out. ``complete`` is false if the
+    organization's list was not read to its end: then there may be more of each.
+    """
+
+    registered: int
+    existing: int
+    refused: int
+    forks: int
+    archived: int
+    left_out: int
+    complete: bool
 
 
 class JobMeta(Shape):
@@ -97,12 +176,20 @@ class RegisteredAnswer(Envelope[RegisteredRepository, RegisteredMeta, Links]):
     """A registration."""
 
 
+class SeveralAnswer(Envelope[SeveralRepositories, SeveralMeta, Links]):
+    """A registration of several."""
+
+
+class RegistrationAnswer(RootModel[RegisteredAnswer | SeveralAnswer]):
+    """A registration: of one, or of a list or an organization."""
+
+
 class RepositoryAnswer(Envelope[RegisteredRepository, Nothing, Links]):
     """A repository."""
 
 
 class RepositoriesAnswer(Envelope[list[Repository], ListMeta, CursorLinks]):
-    """Repositories by name."""
+    """Repositories, in the order that was asked for."""
 
 
 class RemovedAnswer(Envelope[Repository, Nothing, Links]):
@@ -113,12 +200,20 @@ class AskedAnswer(Envelope[Job, JobMeta, JobLinks]):
     """The job that a request is served by."""
 
 
-class JobAnswer(Envelope[Job, Nothing, Links]):
+class JobAnswer(Envelope[JobDetail, Nothing, Links]):
     """A job."""
 
 
 class JobsAnswer(Envelope[list[Job], ListMeta, CursorLinks]):
     """Jobs, newest first."""
+
+
+class LetterAnswer(Envelope[Letter, Nothing, Links]):
+    """A dead letter."""
+
+
+class LettersAnswer(Envelope[list[Letter], ListMeta, CursorLinks]):
+    """Open dead letters, newest first."""
 
 
 def repository(found: repositories.Repository) -> Repository:
@@ -141,13 +236,44 @@ def repository(found: repositories.Repository) -> Repository:
     )
 
 
+def several(found: Several) -> SeveralAnswer:
+    """What became of many repositories, as it is shown."""
+    refused = [
+        RefusedRepository(repository=each.name, error=each.error.code, message=each.error.message)
+        for each in found.refused
+    ]
+    data = SeveralRepositories(
+        registered=[repository(each) for each in found.registered],
+        existing=list(found.existing),
+        refused=refused,
+    )
+    meta = SeveralMeta(
+        registered=len(found.registered),
+        existing=len(found.existing),
+        refused=len(found.refused),
+        forks=found.forks,
+        archived=found.archived,
+        left_out=found.left_out,
+        complete=found.complete,
+    )
+    return SeveralAnswer(data=data, meta=meta, links=here())
+
+
 def job(found: jobs.Job) -> Job:
     """A job as it is shown: without what only its workers need."""
     return Job.model_validate(found.model_dump(include=set(Job.model_fields)))
 
 
-def repositories_of(page: DocumentPage) -> list[Repository]:
-    return [repository(repositories.read(document)) for document in page.documents]
+def job_detail(found: jobs.Job, spent: Sums | None) -> JobDetail:
+    """A job with what it cost, None where that is not to be seen."""
+    shown = None if spent is None else Cost.model_validate(cost(spent))
+    return JobDetail(**job(found).model_dump(), cost=shown)
+
+
+def letter(found: DeadLetter) -> Letter:
+    """A dead letter as it is shown: without what a message said."""
+    fields = found.model_dump(include=set(Letter.model_fields))
+    return Letter.model_validate({**fields, "job": found.job_id})
 
 
 def jobs_of(page: DocumentPage) -> list[Job]:

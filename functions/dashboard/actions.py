@@ -6,7 +6,14 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions.api.access import ADMIN, WRITE
-from functions.dashboard import github_sign_in, pages, responses, sessions, settings_page
+from functions.dashboard import (
+    github_sign_in,
+    pages,
+    responses,
+    sessions,
+    settings_actions,
+    settings_page,
+)
 from functions.dashboard.visit import context, services
 from shared import budget_config, dead_letters, job_control, pipeline_runs, repositories
 from shared.errors import Rejected, Unauthenticated
@@ -16,6 +23,7 @@ blueprint = Blueprint("actions", __name__, template_folder="templates")
 blueprint.after_request(responses.finish)
 blueprint.register_error_handler(Exception, pages.error_response)
 github_sign_in.add_to(blueprint)
+settings_actions.add_to(blueprint)
 
 BY_HAND = "manual"
 SEE_OTHER = 303

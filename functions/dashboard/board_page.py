@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from functions.dashboard import score_bars
 from functions.dashboard.board_address import PAGE_SIZES, BoardAddress
+from functions.dashboard.costs_page import OwnSpending
 from functions.dashboard.coverage_notes import CoverageNote, describe
 from functions.dashboard.kept_pages import kept_pages
 from functions.dashboard.people_charts import Columns, columns
 from functions.dashboard.score_bars import Segment
+from functions.dashboard.widgets import Widget
 from functions.dashboard.words import KINDS
 from shared import rule_sets
 from shared.board_summary import SUMMARY, read_summary
@@ -144,11 +146,16 @@ def contributions(head: Head) -> int:
 
 
 def rendered(
-    services: Services, board: str, address: BoardAddress, repository: Repository | None
+    services: Services,
+    board: str,
+    address: BoardAddress,
+    repository: Repository | None,
+    *,
+    spending: Widget[OwnSpending] | None = None,
 ) -> str:
     """The page at an address as HTML, kept for as long as the board stays. Raises as ``read``.
 
-    Searches are not kept: there is no end of them.
+    Searches are not kept: there is no end of them. Nor is what depends on the reader.
     """
     head = services.boards.head(board, address.window, address.generation or None)
     current = services.boards.head(board, address.window)
@@ -172,6 +179,7 @@ def rendered(
         head=head,
         address=address,
         repository=repository,
+        spending=spending,
     )
 
 

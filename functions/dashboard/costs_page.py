@@ -18,7 +18,8 @@ from shared import costs
 from shared.budget_books import Entry
 from shared.context import Services
 from shared.cost_summaries import NOBODY, Summary, Sums
-from shared.errors import Rejected
+from shared.errors import NotFound, Rejected
+from shared.repositories import Repository
 
 PERIODS: Mapping[str, tuple[str, int]] = {
     "week": ("7 days", 7),
@@ -30,6 +31,8 @@ PERIODS: Mapping[str, tuple[str, int]] = {
 CHARGES = 5
 LEDGER = 20
 REPOSITORIES = 12
+OWN_DAYS = 30
+"""For how many days a repository's own page tells what it cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,15 @@ class Spending:
     by_statement: tuple[Part, ...]
     repositories: tuple[Share, ...]
     more: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSpending:
+    """What one repository cost in the last days, its share of what several share with it."""
+
+    total: Sums
+    shown: str
+    by_day: BarChart
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,22 @@ def read(services: Services, period: str) -> CostsPage:
         spending=attempt(lambda: _spending(services, PERIODS[period][1])),
         charges=attempt(lambda: charges(services, "", CHARGES)),
     )
+
+
+def of_repository(services: Services, repository: Repository) -> OwnSpending:
+    """What it cost in the last ``OWN_DAYS``, a document a day.
+
+    Raises NotFound where nothing is metered.
+    """
+    if not services.budget.limits().metered:
+        raise NotFound("Nothing is metered here.")
+    end = services.now().date() + timedelta(days=1)
+    days = costs.days_between(end - timedelta(days=OWN_DAYS), end)
+    found = costs.of_repository(services, repository, days)
+    total = sum(found.values(), Sums())
+    amounts = [sums.micro_usd for sums in found.values()]
+    by_day = charts.bars(_points([day_label(day) for day in found], amounts))
+    return OwnSpending(total, usd(total.micro_usd), by_day)
 
 
 def charges(services: Services, after: str, limit: int = LEDGER) -> Charges:

@@ -16,8 +16,9 @@ from functions.dashboard import (
     settings_page,
     stats,
 )
-from functions.dashboard.settings_page import LIMITS
+from functions.dashboard.settings_page import GRACES, LIMITS
 from functions.dashboard.visit import context, services
+from shared.auth import Role
 from shared.context import Services
 from shared.errors import Unauthenticated
 from shared.jobs import State
@@ -61,12 +62,16 @@ def coverage() -> str:
 
 @blueprint.get("/settings")
 def settings() -> str:
-    """Rules and limits; for admins the forms that change them, and the audit trail."""
+    """Rules, limits and flags; for admins the forms that change them, keys, the audit trail."""
     found = services()
     page = settings_page.read(
-        found, sessions.current(found), with_costs=sessions.reads_costs(found), after=_after()
+        found,
+        sessions.current(found),
+        with_costs=sessions.reads_costs(found),
+        after=_after(),
+        keys_after=request.args.get("keys_after", "")[:_LONGEST_CURSOR],
     )
-    return _render("settings.html", page=page, limits=LIMITS)
+    return _render("settings.html", page=page, limits=LIMITS, graces=GRACES, roles=tuple(Role))
 
 
 @blueprint.get("/dashboard/stats")

@@ -110,7 +110,7 @@ def freshness(services: Services) -> Freshness:
     found = tuple(repositories.read(document) for document in page.documents)
     hours = services.settings.stale_after_hours
     oldest = iso(services.now() - timedelta(hours=hours))
-    stale = sum(1 for each in found if (each.last_scraped_at or "") < oldest)
+    stale = sum((each.last_scraped_at or "") < oldest for each in found if not each.paused)
     return Freshness(found, page.cursor is not None, stale, hours)
 
 

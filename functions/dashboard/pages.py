@@ -25,6 +25,7 @@ from functions import edge
 from functions.dashboard import (
     board_page,
     contributor_page,
+    costs_page,
     export_pages,
     overview,
     responses,
@@ -32,10 +33,13 @@ from functions.dashboard import (
     visit,
 )
 from functions.dashboard.board_address import BoardAddress
+from functions.dashboard.costs_page import OwnSpending
 from functions.dashboard.row_parts import FILTERS as ROW_FILTERS
+from functions.dashboard.widgets import Widget, attempt
 from functions.dashboard.words import COLUMNS, FILTERS, LABELS, number, points
 from shared import jobs, repositories, weekly_report
 from shared.boards import GLOBAL, repository_board
+from shared.context import Services
 from shared.errors import LeaderboardError, NotFound, RetryLater
 from shared.models import RepositoryName
 
@@ -60,6 +64,8 @@ def _words() -> dict[str, Any]:
         **LABELS,
         "COLUMNS": COLUMNS,
         "asset": responses.asset,
+        "avatars": responses.avatars,
+        "AVATARS": responses.AVATARS,
         "path_of": path_of,
         "points": points,
         "number": number,
@@ -111,11 +117,19 @@ def repository(owner: str, name: str) -> str | AnyResponse:
     address = BoardAddress.read("dashboard.repository", place, request.args)
     try:
         board = repository_board(found.github_id or 0)
-        return board_page.rendered(services, board, address, found)
+        spending = _spending(services, found)
+        return board_page.rendered(services, board, address, found, spending=spending)
     except NotFound:
         if address.generation:
             raise
         return render_template("no_board.html", repository=found)
+
+
+def _spending(services: Services, found: repositories.Repository) -> Widget[OwnSpending] | None:
+    """What a repository cost, for those who may see it."""
+    if not sessions.reads_costs(services):
+        return None
+    return attempt(lambda: costs_page.of_repository(services, found))
 
 
 @blueprint.get("/contributors/<path:login>")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from functions import edge
-from functions.api.access import identified
+from functions.api.access import Who, identified
 from functions.api.resource import Call, surroundings
-from functions.dashboard import compare_page, pages, responses, what_if_page
+from functions.dashboard import compare_page, pages, responses, sessions, visit, what_if_page
 from shared.errors import NotFound, Rejected
 
 blueprint = Blueprint("readers", __name__, template_folder="templates")
@@ -39,9 +41,14 @@ def compare() -> AnyResponse:
 @blueprint.get("/what-if")
 def what_if() -> AnyResponse:
     """Other rules to try, and who would move by them."""
-    page, problem = what_if_page.read(call_of_page(), request.args)
+    call = call_of_page()
+    session = sessions.current(call.services)
+    if session is not None and call.who.key is None:
+        # Who signed in reads with that key; it changes nothing here.
+        call = replace(call, caller=session.caller, who=Who(session.caller, session.key))
+    page, problem = what_if_page.read(call, request.args)
     status = edge.failure_of(problem).status if problem else 200
-    return make_response(render_template("what_if.html", page=page), status)
+    return make_response(render_template("what_if.html", **visit.context(), page=page), status)
 
 
 def call_of_page() -> Call:

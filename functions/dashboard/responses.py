@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Response, g, request, url_for
 
+from functions.api.resource import surroundings
 from functions.dashboard.compression import compressed
 
 STATIC = Path(__file__).parent / "static"
@@ -17,8 +18,10 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+AVATARS = "https://avatars.githubusercontent.com"
+"""Where pictures of people are, by their account's number."""
+
 HEADERS = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -29,21 +32,34 @@ HEADERS = {
 def finish(response: Response) -> Response:
     """Add the headers; answer 304 to a reader who has this very page."""
     response.headers.update(HEADERS)
+    policy = _POLICY
     if "connects_to" in g:
-        policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
-        response.headers["Content-Security-Policy"] = policy
+        policy = policy.replace("connect-src 'self'", f"connect-src 'self' {g.connects_to}")
+    if avatars():
+        policy = policy.replace("img-src 'self'", f"img-src 'self' {AVATARS}")
+    response.headers["Content-Security-Policy"] = policy
     if request.endpoint == "dashboard.static":
         if request.args.get("v"):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return compressed(response)
-    response.headers["Cache-Control"] = "no-cache"
+    kept_nowhere = response.cache_control.no_store
     if "session_found" in g:
-        response.headers["Cache-Control"] = "private, no-cache" if g.session_found else "no-cache"
         response.vary.add("Cookie")
+    if not kept_nowhere:
+        private = g.get("session_found") is not None
+        response.headers["Cache-Control"] = "private, no-cache" if private else "no-cache"
     if response.status_code == 200 and request.method in ("GET", "HEAD"):
         response.add_etag()
         response.make_conditional(request)
     return compressed(response)
+
+
+def avatars() -> bool:
+    """Whether pictures of people are shown; not where the settings cannot be read."""
+    try:
+        return surroundings().services().settings.avatars
+    except Exception:  # noqa: BLE001 - the page that tells of this must not fail of it, too
+        return False
 
 
 def asset(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the page of settings shows: rules, limits of the budget, and to admins the audit trail."""
+"""What the page of settings shows: rules, limits, flags, and to admins keys and audit trail."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from decimal import Decimal, InvalidOperation
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
+from functions.dashboard import flag_forms
+from functions.dashboard.flag_forms import FlagsShown
 from functions.dashboard.sessions import Session
 from functions.dashboard.widgets import Widget, attempt
-from shared import audit, budget_config, rule_sets
+from shared import audit, budget_config, keys, rule_sets
 from shared.audit import AuditRecord
 from shared.budget_config import Configured
 from shared.context import Services
 from shared.errors import Rejected
+from shared.keys import KeyPage
 from shared.limits import Limits, Overrides
 from shared.rule_sets import Versioned
 
 HISTORY = 5
 RECORDS = 10
+KEYS = 20
+
+GRACES = {0: "the former ends at once", 60: "former for an hour", 1440: "former for a day"}
+"""How long a former text can be taken, in minutes, by what the form says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +48,35 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """The page. ``budget`` is None for who may not see it, ``trail`` for all but admins."""
+    """The page. ``budget`` and ``flags`` are None for who may not see what is spent.
+
+    ``keys`` and ``trail`` are None for all but admins.
+    """
 
     rules: Widget[Versioned]
     budget: Widget[BudgetSettings] | None
+    flags: Widget[FlagsShown] | None
+    keys: Widget[KeyPage] | None
     trail: Widget[Trail] | None
 
 
 def read(
-    services: Services, session: Session | None, *, with_costs: bool, after: str
+    services: Services,
+    session: Session | None,
+    *,
+    with_costs: bool,
+    after: str,
+    keys_after: str = "",
 ) -> SettingsPage:
-    """The page as this reader may see it, the audit trail from a place on."""
-    shows_trail = session is not None and session.is_admin
+    """The page as this reader may see it, the audit trail and the keys from a place on."""
+    is_admin = session is not None and session.is_admin
+    caller = None if session is None else session.caller
     return SettingsPage(
         rules=attempt(lambda: rule_sets.current(services)),
         budget=attempt(lambda: _budget(services)) if with_costs else None,
-        trail=attempt(lambda: _trail(services, after)) if shows_trail else None,
+        flags=attempt(lambda: flag_forms.read(services, caller)) if with_costs else None,
+        keys=attempt(lambda: _keys(services, keys_after)) if is_admin else None,
+        trail=attempt(lambda: _trail(services, after)) if is_admin else None,
     )
 
 
@@ -103,6 +123,10 @@ def _budget(services: Services) -> BudgetSettings:
     return BudgetSettings(
         current, current.limits(services), tuple(budget_config.history(services, HISTORY))
     )
+
+
+def _keys(services: Services, after: str) -> KeyPage:
+    return keys.listed(services, after=after or None, limit=KEYS)
 
 
 def _trail(services: Services, after: str) -> Trail:

@@ -17,6 +17,9 @@ DONE = {
     "retried": "It is on its way again.",
     "discarded": "The dead letter is settled.",
     "started": "A pipeline run is on the way.",
+    "rules": "The rules are in force; the boards follow.",
+    "revoked": "The key is revoked.",
+    "flags": "The flags are set; every instance knows within half a minute.",
     "budget": "The limits are set, from the next reservation on.",
 }
 """What a page says after a form was carried out, by the word in its address."""

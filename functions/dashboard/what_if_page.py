@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from flask import current_app
 from pydantic import ValidationError
 
 from functions.api.config import preview_scoring_rules
@@ -25,7 +24,6 @@ from shared.scoring import RuleSet
 
 OFFERED = 500
 MOVERS = 50
-RULES = "/api/v1/config/scoring"
 
 _TENFOLD = Decimal(10)
 _LEAST_SPAN = Decimal("0.05")
@@ -48,10 +46,12 @@ class WhatIfPage:
     """The form and what it gives.
 
     ``answer`` is None where nothing could be tried: ``problem`` says why, and ``keyless`` is True
-    where it takes a key. ``publishes`` is True where the API takes a new rule set.
+    where it takes a key. ``tried`` is the whole rule set as JSON, empty if nothing differs.
+    ``stored`` is the version that new rules take the place of; a flag may keep another in force.
     """
 
     rules: Versioned
+    stored: int
     board: str
     window: str
     account_class: str
@@ -62,7 +62,7 @@ class WhatIfPage:
     problem: str
     coverage: CoverageNote | None
     keyless: bool
-    publishes: bool
+    tried: str
     limit: int = MOVERS
 
 
@@ -82,6 +82,7 @@ def read(call: Call, arguments: Mapping[str, str]) -> tuple[WhatIfPage, Leaderbo
         keyless = True
     page = WhatIfPage(
         rules=rules,
+        stored=rule_sets.stored(services),
         board=names["board"],
         window=names["window"],
         account_class=names["class"],
@@ -92,10 +93,7 @@ def read(call: Call, arguments: Mapping[str, str]) -> tuple[WhatIfPage, Leaderbo
         problem=problem.message if problem else "",
         coverage=_coverage(services, names) if answer else None,
         keyless=keyless,
-        publishes=any(
-            rule.rule == RULES and "PUT" in (rule.methods or ())
-            for rule in current_app.url_map.iter_rules()
-        ),
+        tried=_tried(answer),
     )
     return page, problem
 
@@ -122,6 +120,12 @@ def _wanted(rules: RuleSet, arguments: Mapping[str, str], names: Mapping[str, st
         return Preview.model_validate({**names, "changes": changes, "limit": MOVERS})
     except ValidationError as error:
         raise rejected(error) from error
+
+
+def _tried(answer: PreviewAnswer | None) -> str:
+    if answer is None or answer.meta.digest_before == answer.meta.digest_after:
+        return ""
+    return answer.data.rules.model_dump_json()
 
 
 def _points(rules: RuleSet, arguments: Mapping[str, str]) -> list[Slider]:

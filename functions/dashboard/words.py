@@ -67,7 +67,7 @@ STATUSES: Mapping[RepositoryStatus, tuple[str, str]] = {
     RepositoryStatus.COMPLETED: ("Up to date", "good"),
     RepositoryStatus.STALE: ("Older than a day", "warn"),
     RepositoryStatus.ERROR: ("Failed", "bad"),
-    RepositoryStatus.DISABLED: ("Switched off", "wait"),
+    RepositoryStatus.DISABLED: ("Paused", "wait"),
 }
 """What a repository's status means, and the tone it is shown in."""
 

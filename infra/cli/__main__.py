@@ -15,8 +15,10 @@ from infra.cli import (
     pipeline,
     price,
     profiles,
+    repositories,
     run,
     serving,
+    settling,
     work,
 )
 from infra.cli.app import COMMAND
@@ -36,6 +38,8 @@ for part in (
     keys,
     key_admin,
     work,
+    repositories,
+    settling,
     pipeline,
     profiles,
     boards,

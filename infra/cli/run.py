@@ -115,7 +115,8 @@ def _take_in(app: App, sources: Sequence[Source] | None) -> _Facts:
     if real:
         events = sum(unit.rows for unit in real)
         app.say(f"Using what is there: {plural(len(real), 'file')} with {events:,} events.")
-        known = [r.registered_as for r in repositories.everyone(app.services)]
+        registered = repositories.everyone(app.services)
+        known = [r.registered_as for r in registered if not r.paused]
         return _Facts(None, known or None)
     app.say("No ARCHIVE is set: this is the sample, invented people in invented repositories.")
     done = _ingest(app, sample_sources())

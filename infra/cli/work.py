@@ -10,8 +10,10 @@ from infra.cli import ingesting
 from infra.cli.app import CALLER, COMMAND, App, command
 from infra.cli.names import registered
 from infra.cli.sample import is_sample
+from infra.cli.texts import plural
 from infra.cli.waiting import describe, see_through, style_of
-from shared import recalculation, repositories, staleness
+from shared import jobs, recalculation, repositories, staleness
+from shared.bulk_registration import register_organization
 from shared.jobs import Job, State
 from shared.models import RepositoryName
 from shared.repositories import Repository
@@ -65,10 +67,25 @@ def _add_ingest(group: click.Group) -> None:
 
 def _add_register(group: click.Group) -> None:
     @command(group, "register", makes_data=True)
-    @click.argument("names", nargs=-1, required=True, metavar="OWNER/NAME...")
+    @click.argument("names", nargs=-1, metavar="[OWNER/NAME...]")
+    @click.option("--organization", help="All public repositories of this one on GitHub.")
+    @click.option("--forks", is_flag=True, help="Its forks, too.")
+    @click.option("--archived", is_flag=True, help="Those that are archived, too.")
     @click.option("--wait", is_flag=True, help="Scrape now and wait for the boards.")
-    def register(app: App, names: tuple[str, ...], wait: bool) -> None:
+    def register(
+        app: App,
+        names: tuple[str, ...],
+        organization: str | None,
+        forks: bool,
+        archived: bool,
+        wait: bool,
+    ) -> None:
         """Register repositories; their boards follow when a server runs, or with --wait."""
+        if bool(names) == bool(organization) or (names and (forks or archived)):
+            raise click.UsageError("Name repositories, or say --organization with what of it.")
+        if organization:
+            _register_organization(app, organization, forks=forks, archived=archived, wait=wait)
+            return
         wanted = [RepositoryName.parse(name) for name in names]
         found = [repositories.register(app.services, name, CALLER) for name in wanted]
         if not wait:
@@ -79,6 +96,36 @@ def _add_register(group: click.Group) -> None:
                 app.say(f"{each.repository.name} {verb}.")
             return
         finish(app, [each.job or _scrape(app, each.repository, full=True) for each in found])
+
+
+def _register_organization(
+    app: App, login: str, *, forks: bool, archived: bool, wait: bool
+) -> None:
+    found = register_organization(app.services, login, CALLER, forks=forks, archived=archived)
+    if wait:
+        finish(app, [jobs.get(app.services, str(r.active_job)) for r in found.registered])
+        return
+    counts = {
+        "existing": len(found.existing),
+        "refused": {each.name: each.error.message for each in found.refused},
+        "forks": found.forks,
+        "archived": found.archived,
+        "left_out": found.left_out,
+        "complete": found.complete,
+    }
+    if app.emit([each.model_dump(mode="json") for each in found.registered], **counts):
+        return
+    for each in found.registered:
+        app.say(f"{each.name} registered.")
+    for refused in found.refused:
+        app.warn(f"{refused.name}: {refused.error.message}")
+    app.say(
+        f"{len(found.registered):,} registered, {len(found.existing):,} were before; "
+        f"without {plural(found.forks, 'fork')} and {found.archived:,} archived."
+    )
+    if found.left_out or not found.complete:
+        more = "" if found.complete else " at least"
+        app.warn(f"{found.left_out:,}{more} left out. The same command again goes on with them.")
 
 
 def _add_scrape(group: click.Group) -> None:
@@ -93,12 +140,14 @@ def _add_scrape(group: click.Group) -> None:
 def _add_refresh(group: click.Group) -> None:
     @command(group, "refresh")
     @click.argument("names", nargs=-1, metavar="[OWNER/NAME...]")
-    @click.option("--all", "every", is_flag=True, help="Every repository, however fresh.")
+    @click.option(
+        "--all", "every", is_flag=True, help="Every one that is not paused, however fresh."
+    )
     def refresh(app: App, names: tuple[str, ...], every: bool) -> None:
         """Bring the stale repositories up to date, or those that are named."""
         if every or names:
             chosen = (
-                repositories.everyone(app.services)
+                [r for r in repositories.everyone(app.services) if not r.paused]
                 if every
                 else [registered(app, name) for name in names]
             )

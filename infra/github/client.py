@@ -20,6 +20,7 @@ from infra.github.transport import TooLarge, Transport, Waiting
 from shared.breaker import Breaker
 from shared.errors import NotFound, Rejected
 from shared.github import (
+    BadCursor,
     Comment,
     Commit,
     Comparison,
@@ -194,6 +195,24 @@ class GitHubClient:
 
     # --- REST -------------------------------------------------------------------------------
 
+    def organization(self, login: str, cursor: str | None) -> Page[RemoteRepository]:
+        self._needs_token()
+        what = f"repositories of organization {login}"
+        number = _page_number(cursor, what)
+        asked: dict[str, str | int] = {"type": "public", "sort": "full_name", "direction": "asc"}
+        nodes = self._read(
+            f"/orgs/{_segment(login)}/repos",
+            {**asked, "per_page": PER_PAGE, "page": number},
+            what,
+        )
+
+        def read() -> Page[RemoteRepository]:
+            public = (node for node in nodes if not node["private"])
+            following = str(number + 1) if len(nodes) == PER_PAGE else None
+            return Page(tuple(map(rest_shapes.repository, public)), following)
+
+        return shaped(read, what)
+
     def compare(self, name: str, base: str, head: str, page: int) -> Comparison:
         self._needs_token()
         what = f"common history of {base[:12]} and {head[:12]} in {name}"
@@ -277,6 +296,12 @@ def _path_of(name: str) -> str:
     if not slash or "/" in repository:
         raise Rejected(f"{name[:140]!r} is no repository. Write it as owner/name.")
     return f"{_segment(owner)}/{_segment(repository)}"
+
+
+def _page_number(cursor: str | None, what: str) -> int:
+    if cursor is not None and not cursor.isdecimal():
+        raise BadCursor(f"{cursor[:20]!r} is no page of {what}.")
+    return int(cursor or 1)
 
 
 def _segment(text: str) -> str:

@@ -45,6 +45,8 @@ ASKED = [
     ("/repos/octo/engine/releases", f"{REPOSITORY}/releases", 200),
     ("/repos/octo/engine/compare/change-1...main", f"{REPOSITORY}/compare/{{basehead}}", 200),
     ("/repos/octo/engine/compare/nowhere...main", f"{REPOSITORY}/compare/{{basehead}}", 404),
+    ("/orgs/octo/repos", "/orgs/{org}/repos", 200),
+    ("/orgs/ana/repos", "/orgs/{org}/repos", 404),
     ("/users/ana", "/users/{username}", 200),
     ("/users/dependabot[bot]", "/users/{username}", 200),
     ("/users/ghost-to-be", "/users/{username}", 404),

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from functions.api.app import create_app
-from shared import job_steps
+from shared import job_steps, repositories
 from shared.auth import Role
 from shared.budget import Budget
 from shared.budget_books import Charge
+from shared.context import SYSTEM
 from shared.jobs import State
 from shared.limits import TIB
 from shared.metering import MeteredWarehouse
-from shared.ports import Warehouse
+from shared.ports import Warehouse, Write
 from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
 from tests.support.billed_warehouse import BilledWarehouse
@@ -67,6 +68,47 @@ def priced(make_world: Callable[[], World]) -> Priced:
     return Priced(
         world, bare, services.warehouse, world.client(), world.client(world.key(Role.ADMIN))
     )
+
+
+def test_months_are_added_up_and_those_without_a_run_are_there(priced: Priced) -> None:
+    priced.spend("a", 1, "octo/engine")
+    priced.world.clock.advance(timedelta(days=1))
+    priced.spend("b", 2, "octo/engine")
+    priced.world.clock.advance(timedelta(days=45))
+    priced.spend("c", 0.5)
+    answer = priced.api.get(f"{COSTS}/monthly?months=4").get_json()
+    assert [(m["month"], m["usd"], m["runs"], m["days"]) for m in answer["data"]] == [
+        ("2025-02", 0, 0, 0), ("2025-03", 3, 2, 2), ("2025-04", 0, 0, 0), ("2025-05", 0.5, 1, 1),
+    ]  # fmt: skip
+    assert answer["meta"] == {"start": "2025-02-01"}
+    assert len(priced.api.data(f"{COSTS}/monthly")) == 12
+    for wrong in ("0", "13", "x"):
+        assert priced.api.get(f"{COSTS}/monthly?months={wrong}").status_code == 400
+
+
+def test_a_repository_is_told_its_share_under_every_name_it_had(priced: Priced) -> None:
+    services = priced.world.services
+    found = repositories.register(services, name_of(ENGINE), SYSTEM).repository
+    renamed = found.model_copy(update={"name": "Acme/Motor", "aliases": ("acme~motor",)})
+    services.documents.write(
+        [repositories.stored(renamed), Write("repository_names/acme~motor", {"key": found.key})]
+    )
+    priced.spend("a", 1, "octo/engine", "octo/wheels")
+    priced.world.clock.advance(timedelta(days=1))
+    priced.spend("b", 2, "Acme/Motor")
+    for name in ("octo/engine", "acme/motor"):
+        answer = priced.api.get(f"{COSTS}/repositories/{name}").get_json()
+        assert answer["data"]["repository"] == "Acme/Motor"
+        assert answer["data"]["summary"]["usd"] == 2.5
+        assert [(d["day"], d["usd"]) for d in answer["data"]["days"]] == [
+            ("2025-03-20", 0.5), ("2025-03-21", 2),
+        ]  # fmt: skip
+    today = priced.api.get(f"{COSTS}/repositories/octo/engine?period=day").get_json()
+    assert today["data"]["summary"]["usd"] == 2
+    assert today["meta"] == {"period": "day", "start": "2025-03-21", "end": "2025-03-22"}
+    assert priced.api.get(f"{COSTS}/repositories/octo/nothing").status_code == 404
+    half = priced.api.get(f"{COSTS}/repositories/octo/engine?start=2025-03-01")
+    assert half.status_code == 400
 
 
 def test_before_anything_was_spent_everything_is_zero(priced: Priced) -> None:

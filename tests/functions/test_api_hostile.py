@@ -115,8 +115,21 @@ def operations(admin: ApiClient) -> Iterator[tuple[str, str, Mapping[str, Any]]]
                 yield method.upper(), path, operation
 
 
+_IN_PATHS = (
+    "owner",
+    "name",
+    "login",
+    "job_id",
+    "letter_id",
+    "run_id",
+    "key_id",
+    "account",
+    "export_id",
+)
+
+
 def filled(path: str, **given: str) -> str:
-    for name in ("owner", "name", "login", "job_id", "run_id", "key_id", "account", "export_id"):
+    for name in _IN_PATHS:
         path = path.replace(f"{{{name}}}", given.get(name, "nothing"))
     assert "{" not in path, f"{path} has a parameter that this test does not know"
     return path

@@ -253,6 +253,50 @@ def test_what_github_does_not_show_is_refused_with_the_reason(
     assert api.data(ADDRESS) == []
 
 
+def test_a_list_and_an_organization_are_registered_at_once(fresh: World, asked: FakeGitHub) -> None:
+    asked.repositories.append(FakeRepository(7, "octo/copy", fork=True))
+    asked.repositories.append(FakeRepository(WHEELS.id, WHEELS.name))
+    api = fresh.client(fresh.key(Role.USER))
+    some = api.post(ADDRESS, {"repositories": [ENGINE.name, "octo/nothing"]})
+    assert some.status_code == 201
+    data = some.get_json()["data"]
+    assert [each["name"] for each in data["registered"]] == [ENGINE.name]
+    assert data["refused"][0]["error"] == "not_found"
+    everything = api.post(ADDRESS, {"organization": "octo"}).get_json()
+    assert [each["name"] for each in everything["data"]["registered"]] == [WHEELS.name]
+    assert everything["data"]["existing"] == [ENGINE.name]
+    assert everything["meta"] == {
+        "registered": 1, "existing": 1, "refused": 0, "forks": 1, "archived": 0, "left_out": 0,
+        "complete": True,
+    }  # fmt: skip
+    again = api.post(ADDRESS, {"organization": "octo", "include_forks": True})
+    assert again.status_code == 201
+    assert api.post(ADDRESS, {"organization": "octo"}).status_code == 200
+    registered = [e for e in fresh.audited() if e["action"] == "repository.registered"]
+    assert [e["resource_id"] for e in registered] == [ENGINE.name, WHEELS.name, "octo/copy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"organization": "octo"}, 409),
+        ({"organization": "octo/engine"}, 400),
+        ({"organization": "octo", "repository": "octo/engine"}, 400),
+        ({"repository": "octo/engine", "include_forks": True}, 400),
+        ({"repositories": []}, 400),
+        ({"repositories": ["octo/engine"] * 101}, 400),
+        ({}, 400),
+    ],
+)
+def test_what_cannot_be_registered_at_once_is_refused(
+    fresh: World, body: object, status: int
+) -> None:
+    answer = fresh.client(fresh.key(Role.USER)).post(ADDRESS, body)
+    assert answer.status_code == status
+    assert len(answer.get_json()["message"]) > 20
+    assert fresh.client().data(ADDRESS) == []
+
+
 def test_a_name_that_a_repository_had_leads_to_its_present_one(
     fresh: World, asked: FakeGitHub
 ) -> None:

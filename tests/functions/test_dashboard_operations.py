@@ -30,7 +30,7 @@ BOUNDS = {
     "/costs?period=month": 47,
     "/costs/ledger": 20,
     "/coverage": 19,
-    "/settings": 19,
+    "/settings": 20,
     "/sign-in": 1,
     "/dashboard/stats": 25,
     "/dashboard/errors": 20,

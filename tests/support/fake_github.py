@@ -41,6 +41,8 @@ class FakeRepository:
     name: str
     gone: bool = False
     blocked: bool = False
+    fork: bool = False
+    archived: bool = False
     stars: int = 5
     pulls: dict[int, Pull] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
@@ -68,8 +70,8 @@ class FakeRepository:
             forks=2,
             language="Python",
             default_branch="main",
-            archived=False,
-            fork=False,
+            archived=self.archived,
+            fork=self.fork,
             created_at=datetime(2020, 1, 1, tzinfo=UTC),
         )
 
@@ -159,6 +161,22 @@ class FakeGitHub:
         found = self._named(name)
         with_log()
         return found.remote
+
+    def organization(self, login: str, cursor: str | None) -> Page[RemoteRepository]:
+        """Those whose names begin with it, by name."""
+        done = self._asked(f"organization {cursor}")
+        begin = f"{login.lower()}/"
+        listed = sorted(
+            (one for one in self.repositories if one.name.lower().startswith(begin)),
+            key=lambda one: one.name.lower(),
+        )
+        if not listed:
+            raise NotFound(f"GitHub has no organization {login}.")
+        start = int(cursor or 0)
+        end = start + self.pages
+        found = tuple(one.remote for one in listed[start:end] if not one.gone)
+        done()
+        return Page(found, str(end) if end < len(listed) else None)
 
     def states(self, node_ids: Sequence[str]) -> tuple[RemoteState | None, ...]:
         assert 0 < len(node_ids) <= 50

@@ -70,6 +70,8 @@ class Rest:
             case ["repositories", id_, *rest] if id_.isdecimal():
                 found = self.history.repositories.get(int(id_))
                 return self._within(found, rest, query, f"/repositories/{id_}")
+            case ["orgs", login, "repos"]:
+                return self._of_organization(login, query, path)
             case ["users", login, *rest]:
                 return self._person(login, rest, query, path)
         return NOT_FOUND
@@ -116,6 +118,26 @@ class Rest:
                 base, _, head = basehead.partition("...")
                 return self._compare(found, (base, head), query, path)
         return NOT_FOUND
+
+    def _of_organization(self, login: str, query: Query, path: str) -> Answer:
+        """In the order of ``full_name``; others than its owner see public ones alone."""
+        try:
+            found = self.history.account(login)
+        except KeyError:
+            return NOT_FOUND
+        if found.type != "Organization":
+            return NOT_FOUND
+        wanted = query.get("type", "all")
+        if wanted == "private":
+            return self._page([], query, path)
+        places = [
+            each
+            for each in self.history.repositories.values()
+            if each.owner == found.id and not each.private
+            if wanted not in {"forks", "sources"} or each.fork == (wanted == "forks")
+        ]
+        places.sort(key=lambda each: each.name.lower(), reverse=query.get("direction") == "desc")
+        return self._page([shapes.repository(self.history, p) for p in places], query, path)
 
     def _person(self, login: str, rest: Sequence[str], query: Query, path: str) -> Answer:
         try:

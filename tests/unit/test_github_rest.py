@@ -142,3 +142,26 @@ def test_a_deleted_account_is_not_found_and_named_in_no_log(wire: Wire) -> None:
     with capture_logs() as logged, pytest.raises(NotFound, match="account") as caught:
         wire.client.profile("ann")
     assert "ann" not in caught.value.message + repr(logged)
+
+
+def test_an_organizations_repositories_come_by_name_a_hundred_at_a_time(wire: Wire) -> None:
+    nodes = [rest_repository(id=number, full_name=f"octo/r{number:03}") for number in range(100)]
+    wire.answers(reply(nodes), reply([rest_repository(fork=True, archived=True)]))
+    first = wire.client.organization("Octo", None)
+    assert [each.name for each in first.items] == [node["full_name"] for node in nodes]
+    assert wire.last.url.path == "/orgs/Octo/repos"
+    assert dict(wire.last.url.params) == {
+        "type": "public", "sort": "full_name", "direction": "asc", "per_page": "100", "page": "1",
+    }  # fmt: skip
+    rest = wire.client.organization("Octo", first.cursor)
+    assert wire.last.url.params["page"] == "2"
+    assert [(each.fork, each.archived) for each in rest.items] == [(True, True)]
+    assert rest.cursor is None
+
+
+def test_what_is_not_public_is_left_out_of_an_organizations_list(wire: Wire) -> None:
+    wire.answers(reply([rest_repository(private=True), rest_repository(id=43)]))
+    assert [each.id for each in wire.client.organization("octo", None).items] == [43]
+    wire.answers(reply({"message": "Not Found"}, 404))
+    with pytest.raises(NotFound, match="organization octo"):
+        wire.client.organization("octo", None)

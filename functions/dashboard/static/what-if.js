@@ -10,6 +10,7 @@
   const words = new Map();
   const keyField = document.getElementById("key");
   const publish = document.getElementById("publish");
+  const signed = document.getElementById("publish-form");
   let timer = 0;
   let asked = null;
   let tried = null;
@@ -57,7 +58,7 @@
 
   async function read(answer) {
     const body = await answer.json();
-    if (!answer.ok) throw new Error(body.message);
+    if (!answer.ok) throw Object.assign(new Error(body.message), { status: answer.status });
     return body;
   }
 
@@ -83,6 +84,8 @@
       show(answer);
     } catch (error) {
       if (error.name === "AbortError") return;
+      // The API takes keys only. The page itself knows who is signed in.
+      if (error.status === 401 && signed) return form.submit();
       capsInForce.kept = undefined;
       tried = null;
       problem.textContent = error.message;
@@ -97,12 +100,17 @@
 
   function show(answer) {
     const { summary, movers, rules } = answer.data;
-    tried = { rules, version: answer.meta.rule_version };
+    tried = { rules, version: Number(form.dataset.version) };
     document.getElementById("told").textContent =
       `${numbers.format(summary.change_rank)} of ${numbers.format(summary.contributors)} change their rank, ${numbers.format(summary.change_score)} their score`;
     document.getElementById("nobody").hidden = movers.length > 0;
     rows.replaceChildren(...movers.map(row));
-    if (publish) publish.disabled = answer.meta.digest_before === answer.meta.digest_after;
+    const same = answer.meta.digest_before === answer.meta.digest_after;
+    if (publish) publish.disabled = same;
+    if (signed) {
+      signed.elements.rules.value = same ? "" : JSON.stringify(rules);
+      signed.querySelector("button").disabled = same;
+    }
   }
 
   function row(mover) {
@@ -135,6 +143,9 @@
     }
   });
   keyField?.addEventListener("change", later);
+  signed?.addEventListener("submit", (event) => {
+    if (!confirm("Put these rules in force for everybody?")) event.preventDefault();
+  });
 
   // What an address tries can be published at once.
   if (wanted().kept.size && publish) attempt();

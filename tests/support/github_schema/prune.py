@@ -33,6 +33,7 @@ PLAIN = {"EnumTypeDefinitionNode", "ScalarTypeDefinitionNode", "InputObjectTypeD
 
 OPERATIONS = {
     "/app/installations/{installation_id}/access_tokens": "post",
+    "/orgs/{org}/repos": "get",
     "/rate_limit": "get",
     "/repos/{owner}/{repo}": "get",
     "/repos/{owner}/{repo}/comments": "get",
