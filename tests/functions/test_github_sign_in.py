@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
@@ -67,6 +67,11 @@ class _Handler(LoopbackHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+@pytest.fixture
+def world(make_world: Callable[[], World]) -> World:
+    return make_world()
 
 
 @pytest.fixture
@@ -194,19 +199,19 @@ def test_without_an_app_nothing_is_offered(world: World) -> None:
 
 
 def test_admins_say_over_http_who_stands_for_which_key(world: World) -> None:
-    admin = world.client()
+    admin = world.client(world.key(Role.ADMIN))
     first, second = (
         keys.create(world.services, SYSTEM, name, Role.USER).key.id for name in ("one", "two")
     )
     path = f"/api/v1/keys/{first}/accounts"
-    assert admin.put(f"{path}/{ACCOUNT}", None).get_json()["data"] == [ACCOUNT]
-    assert admin.put(f"{path}/{ACCOUNT}", None).get_json()["data"] == [ACCOUNT]
-    assert admin.put(f"/api/v1/keys/{second}/accounts/{ACCOUNT}", None).status_code == 200
+    assert admin.call("PUT", f"{path}/{ACCOUNT}").get_json()["data"] == [ACCOUNT]
+    assert admin.call("PUT", f"{path}/{ACCOUNT}").get_json()["data"] == [ACCOUNT]
+    assert admin.call("PUT", f"/api/v1/keys/{second}/accounts/{ACCOUNT}").status_code == 200
     assert admin.data(path) == []
     assert admin.delete(f"{path}/{ACCOUNT}").status_code == 404
     assert admin.delete(f"/api/v1/keys/{second}/accounts/{ACCOUNT}").get_json()["data"] == []
-    assert admin.put(f"{path}/octocat", None).status_code == 400
-    assert admin.put(f"/api/v1/keys/0123abcd/accounts/{ACCOUNT}", None).status_code == 404
+    assert admin.call("PUT", f"{path}/octocat").status_code == 400
+    assert admin.call("PUT", f"/api/v1/keys/0123abcd/accounts/{ACCOUNT}").status_code == 404
 
 
 def test_who_is_removed_stands_for_no_key(services: Services, key: str) -> None:
