@@ -40,7 +40,8 @@ def compare() -> AnyResponse:
 def what_if() -> AnyResponse:
     """Other rules to try, and who would move by them."""
     page, problem = what_if_page.read(call_of_page(), request.args)
-    status = edge.failure_of(problem).status if problem else 200
+    # Whoever asks for nothing in particular is told that there is no board yet, not refused.
+    status = edge.failure_of(problem).status if problem and request.args else 200
     return make_response(render_template("what_if.html", page=page), status)
 
 
