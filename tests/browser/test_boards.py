@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -144,7 +144,7 @@ _AT = """() => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_theme_follows_the_reader(visit: Visit, theme: str) -> None:
+def test_the_theme_follows_the_reader(visit: Visit, theme: Literal["light", "dark"]) -> None:
     reader = visit(theme=theme)
     reader.go("/leaderboard")
     colour = reader.page.evaluate("getComputedStyle(document.body).backgroundColor")

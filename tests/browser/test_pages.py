@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from shared import jobs
 from shared.jobs import State
 from tests.support.browser import Reader
 from tests.support.browser_world import Site
 
-PHONE = {"width": 360, "height": 740}
-SCREEN = {"width": 1280, "height": 900}
+PHONE = ViewportSize(width=360, height=740)
+SCREEN = ViewportSize(width=1280, height=900)
 
 Seats = Callable[[Site, bool], Reader]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
@@ -85,7 +85,7 @@ class Reader:
         *,
         width: int = 1280,
         height: int = 900,
-        theme: str = "light",
+        theme: Literal["light", "dark"] = "light",
         **context: Any,
     ) -> Reader:
         """In a window of that many pixels. ``context`` goes to Playwright's ``new_context``."""
