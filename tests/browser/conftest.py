@@ -1,4 +1,4 @@
-"""One Chromium and one leaderboard a test process; windows are closed after each test."""
+"""One Chromium and one leaderboard a test process; pages are closed after each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.browser import Reader, chromium, missing
 from tests.support.browser_world import Site, busy, served
@@ -14,9 +14,14 @@ from tests.support.scenario import open_services
 
 
 class Visit(Protocol):
-    """Opens a window; by default at the busy leaderboard, and signed in with ``key``."""
+    """Opens a page; by default at the busy leaderboard, and signed in with ``key``.
 
-    def __call__(self, url: str | None = None, key: str | None = None, **look: Any) -> Reader: ...
+    What only a window of its own can have, and whoever is ``new``, gets one.
+    """
+
+    def __call__(
+        self, url: str | None = None, key: str | None = None, *, new: bool = False, **look: Any
+    ) -> Reader: ...
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +48,29 @@ def empty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield found
 
 
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """A window that tests share: to open one takes Chromium longer than most tests."""
+    first = Reader.arrives(browser, "about:blank")
+    yield first.page.context
+    first.leave()
+
+
 @pytest.fixture
-def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """Opens windows. At the end none of them may have complained of anything."""
+def visit(
+    browser: Browser, window: BrowserContext, request: pytest.FixtureRequest
+) -> Iterator[Visit]:
+    """Opens pages. At the end none of them may have complained of anything."""
     readers: list[Reader] = []
 
-    def arrive(url: str | None = None, key: str | None = None, **look: Any) -> Reader:
+    def arrive(
+        url: str | None = None, key: str | None = None, *, new: bool = False, **look: Any
+    ) -> Reader:
         there = request.getfixturevalue("site").url if url is None else url
-        reader = Reader.arrives(browser, there, **look)
+        if new or look.keys() - {"width", "height", "theme"}:
+            reader = Reader.arrives(browser, there, **look)
+        else:
+            reader = Reader.joins(window, there, **look)
         readers.append(reader)
         if key is not None:
             reader.sign_in(key)

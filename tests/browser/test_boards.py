@@ -162,7 +162,7 @@ def test_times_are_in_the_readers_zone_with_utc_beside(visit: Visit) -> None:
 
 
 def test_the_first_view_of_a_board_weighs_little_and_waits_for_nothing(visit: Visit) -> None:
-    reader = visit()
+    reader = visit(new=True)  # nothing is kept from before
     sizes: dict[str, int] = {}
 
     def finished(request: Any) -> None:

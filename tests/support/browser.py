@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -63,14 +71,16 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Reader:
-    """Somebody with a window of their own, what they see there and what it complains of.
+    """Somebody with a page before them, what they see there and what it complains of.
 
-    ``complaints`` are errors on the console, errors of scripts and requests to other hosts.
+    ``complaints`` are errors on the console, errors of scripts and requests to other hosts. Who
+    ``shares`` a window leaves it to others.
     """
 
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
+    shares: bool = False
 
     def __post_init__(self) -> None:
         self.page.on("console", self._said)
@@ -88,13 +98,29 @@ class Reader:
         theme: Literal["light", "dark"] = "light",
         **context: Any,
     ) -> Reader:
-        """In a window of that many pixels. ``context`` goes to Playwright's ``new_context``."""
+        """In a new window of that many pixels. ``context`` goes to Playwright's ``new_context``."""
         chosen = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", **context}
         made = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, **chosen
         )
         made.set_default_timeout(15_000)
         return cls(made.new_page(), url)
+
+    @classmethod
+    def joins(
+        cls,
+        window: BrowserContext,
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        theme: Literal["light", "dark"] = "light",
+    ) -> Reader:
+        """In a window that others use as well, one after the other."""
+        page = window.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=theme)
+        return cls(page, url, shares=True)
 
     def go(self, address: str) -> Response:
         """Open an address of the server, with its scripts run."""
@@ -110,8 +136,12 @@ class Reader:
         self.page.wait_for_url("**/settings?done=signed-in")
 
     def leave(self) -> None:
-        """Close the window and forget its cookies."""
-        self.page.context.close()
+        """Close the window, or the page in one that is shared, and forget its cookies."""
+        if self.shares:
+            self.page.close()
+            self.page.context.clear_cookies()
+        else:
+            self.page.context.close()
 
     def too_wide(self) -> list[str]:
         """What makes the page scroll sideways: nothing should."""
