@@ -23,7 +23,7 @@ PAGES = (
     "/dashboard/logs",
     "/leaderboard?class=all&page_size=20",
     "/leaderboard?search=nobody-at-all",
-    "/repositories/octo/engine",
+    "/repositories/octo/engine?page_size=20",
     "/repositories/octo/horn",
     "/contributors/ana",
     "/compare",
