@@ -32,6 +32,7 @@ _SEVERITIES: Mapping[str, Severity] = {
     "auth.refused": Severity.MEDIUM,
     "auth.many_failures": Severity.HIGH,
     "budget.warning": Severity.MEDIUM,
+    "error.in_request": Severity.HIGH,
     "pipeline.failed": Severity.HIGH,
     "webhook.refused": Severity.MEDIUM,
 }
