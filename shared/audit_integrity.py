@@ -55,9 +55,9 @@ class Break(BaseModel):
 class Checked(BaseModel):
     """What was looked at, and the first that is wrong of each kind.
 
-    ``late`` is the first seal with a record that says it is older than the seal before by more
-    than ``LATE``. ``last`` and ``hash`` are those of the last seal. ``following`` is where the next
-    slice begins, None at the end.
+    ``records`` are those that the seals list, kept or expired. ``late`` is the first seal with a
+    record that says it is older than the seal before by more than ``LATE``. ``last`` and ``hash``
+    are those of the last seal. ``following`` is where the next slice begins, None at the end.
     """
 
     model_config = ConfigDict(frozen=True)

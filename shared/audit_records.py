@@ -18,13 +18,13 @@ from shared.models import iso
 from shared.ports import ABSENT, Document, Json, Write
 
 CHANGES = (
-    "config", "dead_letter", "enrichment", "identity", "job", "key", "leaderboard", "person",
-    "pipeline", "recalculation", "repository",
+    "config", "dead_letter", "enrichment", "identity", "key", "person", "pipeline",
+    "recalculation", "repository",
 )  # fmt: skip
-"""Categories whose actions change something."""
+"""Categories of what people change, or ask for."""
 
-OTHERS = ("audit", "auth", "budget", "error", "export", "webhook")
-"""Categories whose actions tell of something and change nothing that people set."""
+OTHERS = ("audit", "auth", "budget", "error", "export", "job", "leaderboard", "webhook")
+"""Categories of what goes by itself, changes nothing, or is refused."""
 
 _SEVERITIES: Mapping[str, Severity] = {
     "audit.expired": Severity.MEDIUM,

@@ -33,6 +33,7 @@ _SECURITY = (
     "audit.expired", "auth.forbidden", "auth.many_failures", "auth.refused", "error.in_job",
     "error.in_request", "key.created", "key.revoked", "key.rotated", "webhook.refused",
 )  # fmt: skip
+_CHANGED_JOBS = ("job.cancelled", "job.retried")
 _BUDGET = ("budget.warning", "config.changed")
 
 
@@ -55,7 +56,7 @@ class Access(Row):
 
 
 class Change(Row):
-    """A change of anything, by people or by the system. The newest comes first."""
+    """What somebody changed or asked for, or a schedule did. The newest comes first."""
 
     timestamp: str
     actor_id: str
@@ -120,11 +121,13 @@ def access(services: Services, start: date, end: date) -> list[Access]:
 
 
 def changes(services: Services, start: date, end: date) -> list[Change]:
-    """Every change."""
-    return [
-        Change(**_of(record, Change))
-        for record in _records(services, "category", CHANGES, start, end)
+    """Every change, and everything asked for. What jobs do by themselves is left out."""
+    found = [
+        *_records(services, "category", CHANGES, start, end),
+        *_records(services, "action", _CHANGED_JOBS, start, end),
     ]
+    found.sort(key=lambda record: (record.timestamp, record.id), reverse=True)
+    return [Change(**_of(record, Change)) for record in found]
 
 
 def security(services: Services, start: date, end: date) -> list[Suspicion]:

@@ -11,7 +11,7 @@ from shared.errors import Severity
 from shared.jobs import Job, JobError, Stage
 from shared.ports import Json, Write
 
-_BOARDS = (Stage.BOARDS, Stage.GLOBAL, Stage.BOARDS_OF_PEOPLE)
+_BOARDS = (Stage.BOARDS, Stage.GLOBAL)
 
 
 def started(services: Services, job: Job) -> Write:

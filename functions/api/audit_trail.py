@@ -83,7 +83,7 @@ def report_access(call: Call, query: ReportQuery) -> Reply[AccessAnswer]:
     "GET", "/api/v1/audit/reports/changes", scope=ADMIN, files=_CSV, errors=(RetryLater,)
 )
 def report_changes(call: Call, query: ReportQuery) -> Reply[ChangesAnswer]:
-    """Every change with its old and new values, as JSON or CSV."""
+    """What was changed or asked for, with old and new values, as JSON or CSV."""
     return _report(call, query, "changes", Change, audit_reports.changes, ChangesAnswer)
 
 

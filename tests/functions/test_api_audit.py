@@ -48,6 +48,8 @@ def world(make_world: Callable[[], World]) -> World:
     told(OTHER, "auth.accepted", ("key", "0b0b0b0b"), "Admin key let in")
     budget_config.change(services, OTHER, Overrides(daily_usd=8), seen=None)
     world.clock.advance(timedelta(days=1))
+    told(SOMEBODY, "job.cancelled", ("job", "1"), "cancelled")
+    told(SYSTEM, "job.completed", ("job", "2"), "completed")
     told(SOMEBODY, "repository.registered", ("repository", "octo/engine"), "registered")
     return world
 
@@ -75,7 +77,7 @@ def span(world: World, back: int) -> str:
 @pytest.mark.parametrize(
     ("condition", "actions"),
     [
-        ("actor=key:0a0a0a0a", ["repository.registered", *["auth.refused"] * 3]),
+        ("actor=key:0a0a0a0a", ["repository.registered", "job.cancelled", *["auth.refused"] * 3]),
         ("resource_type=rules", ["config.changed"]),
         ("resource_id=octo/engine", ["repository.registered"]),
         ("action=auth.refused", ["auth.refused"] * 3),
@@ -157,9 +159,9 @@ def test_the_report_on_access_says_who_was_let_in_for_what_how_often(
 def test_the_report_on_changes_has_old_and_new_values(world: World, admin: ApiClient) -> None:
     found = asked(admin, f"/reports/changes?{span(world, 2)}")["data"]
     assert [row["action"] for row in found] == [
-        "repository.registered", "config.changed", "config.changed", "key.created",
+        "repository.registered", "job.cancelled", "config.changed", "config.changed", "key.created",
     ]  # fmt: skip
-    assert found[2]["new_value"] == {"a": [1, 2]}
+    assert found[3]["new_value"] == {"a": [1, 2]}
     assert found[0]["request_id"] == "request-1"
 
 
