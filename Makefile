@@ -19,10 +19,10 @@ export PORT HOST DATA_DIR BACKEND ARCHIVE REPOS SERVE
 export PROJECT REGION BIGQUERY_LOCATION FIRESTORE_LOCATION PUBLIC DRY_RUN CONFIRM DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench sample scan package deploy teardown lock clean
+.PHONY: help run test lint format bench sample screenshots scan package deploy teardown lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run takes ARCHIVE='path, glob or dates' REPOS='owner/name ...' SERVE=0"
 	@echo "  and PORT, HOST, DATA_DIR, BACKEND. The rest is in .env.example."
@@ -47,6 +47,9 @@ bench: $(VENV)/dev.stamp ## Measure ingest and publishing beside the alternative
 
 sample: $(VENV)/run.stamp ## Make the sample events anew (the result is the same)
 	@$(BIN)/python -m infra.sample.generate
+
+screenshots: $(VENV)/dev.stamp ## Take the pictures of docs/ from the sample, in Chromium
+	@$(BIN)/python -m tests.browser.screenshots docs/pictures
 
 scan: $(VENV)-scan/stamp $(VENV)-checkov/stamp ## Look for secrets, carelessness and open doors
 	@$(VENV)-scan/bin/bandit -q -r -c pyproject.toml main.py functions infra shared

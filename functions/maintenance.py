@@ -6,7 +6,16 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import costs, enrichment_steps, job_steps, live_log, notices, pipeline, retention
+from shared import (
+    audit_seals,
+    costs,
+    enrichment_steps,
+    job_steps,
+    live_log,
+    notices,
+    pipeline,
+    retention,
+)
 from shared.context import Services
 from shared.ports import Task
 from shared.retention import Slice
@@ -48,10 +57,11 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck, drop old lines of the log, and send what somebody should hear of."""
+    """Settle what got stuck, drop old lines of the log, send what somebody should hear of, seal."""
     job_steps.sweep(services)
     pipeline.sweep(services)
     costs.sweep(services)
     enrichment_steps.sweep(services)
     live_log.expire(services)
     notices.sweep(services)
+    audit_seals.seal(services)

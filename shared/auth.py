@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -93,7 +93,7 @@ def authenticate(services: Services, text: str | None, caller: Caller) -> Key | 
         known = None if document is None else document.id
         auth_failures.record(services, caller, known, reason or "Unknown API key")
         raise Unauthenticated("This API key is not known. Send a valid one as X-API-Key.")
-    _note_use(services, document)
+    _note_use(services, document, caller)
     scopes = document.fields["scopes"]
     assert isinstance(scopes, list)  # noqa: S101 - written by new_key
     return Key(document.id, Role(str(document.fields["role"])), tuple(map(str, scopes)))
@@ -150,16 +150,29 @@ def _refusal(document: Document | None, secret: str, now: datetime) -> str | Non
     return None
 
 
-def _note_use(services: Services, document: Document) -> None:
-    """Note when a key was used, now and then. It is no reason to fail a request."""
+def _note_use(services: Services, document: Document, caller: Caller) -> None:
+    """Note when and from where a key was used, now and then. It is no reason to fail a request."""
     used, now = document.fields.get("last_used_at"), services.now()
     if used is not None and now - parse_time(str(used)) < USE_NOTED_EVERY:
         return
     noted = Write(
         document.path, {**document.fields, "last_used_at": iso(now)}, if_version=document.version
     )
+    user = replace(
+        caller,
+        actor=f"key:{document.id}",
+        actor_type="admin" if document.fields["role"] == Role.ADMIN else "user",
+    )
+    minutes = int(USE_NOTED_EVERY.total_seconds() // 60)
+    told = audit.record(
+        services,
+        user,
+        "auth.key_used",
+        ("key", document.id),
+        f"Key accepted; what follows within {minutes} minutes is not noted",
+    )
     try:
-        services.documents.write([noted])
+        services.documents.write([noted, told])
     except (Conflict, RetryLater):
         return
 

@@ -60,7 +60,7 @@ def _count(services: Services, caller: Caller, kind: str, subject: str) -> None:
             "failures": len(times),
             "minutes": int(WITHIN.total_seconds() // 60),
         }
-        for write in _notice(services, {**details, "request_id": caller.request_id}):
+        for write in _told(services, caller, details):
             transaction.write(write)
         return details
 
@@ -83,13 +83,20 @@ def _recent(document: Document | None, now: datetime) -> list[str]:
     ]
 
 
-def _notice(services: Services, details: Fields) -> list[Write]:
-    kind = details["subject"]
-    return notices.writes(
+def _told(services: Services, caller: Caller, details: Fields) -> list[Write]:
+    """The record and the notices of too many failures."""
+    kind = str(details["subject"])
+    subject = str(details[kind])
+    title = f"{details['failures']} refused keys within {details['minutes']} minutes"
+    told = audit.record(
+        services, caller, "auth.many_failures", (kind, subject), title, new=dict(details)
+    )
+    notice = notices.writes(
         services,
         services.new_id(),
         "auth_failures",
-        f"{details['failures']} refused keys within {details['minutes']} minutes",
-        text=f"All by the {kind} {details[str(kind)]}. The audit trail says why each was refused.",
-        details=details,
+        title,
+        text=f"All by the {kind} {subject}. The audit trail says why each was refused.",
+        details={**details, "request_id": caller.request_id},
     )
+    return [told, *notice]

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from shared import audit_records
 from shared.budget_books import (
     Charge,
     Entry,
@@ -249,6 +250,7 @@ class Budget:
             near = each.spent >= max(limits.warns_at(limit), 1)
             if near and each.warned_on != day_name(moment):
                 warnings.append((each.name, each.spent, limit))
+                transaction.write(_crossed(charge.id, each, limit, moment))
                 each = each.model_copy(update={"warned_on": day_name(moment)})
             transaction.write(each.write())
         transaction.write(bill.write())
@@ -276,6 +278,18 @@ def _periods(transaction: Transaction, day: str) -> tuple[Period, Period]:
         period(transaction.get(f"budget_days/{day}"), day),
         period(transaction.get(f"budget_months/{month}"), month),
     )
+
+
+def _crossed(id_: str, period: Period, limit: int, moment: datetime) -> Write:
+    """The record of a threshold that a charge's bill has crossed: once a day and period."""
+    return audit_records.of_system(
+        f"{id_}-{period.name}-{day_name(moment)}",
+        moment,
+        "budget.warning",
+        ("budget", period.name),
+        f"{shown(period.spent)} of {shown(limit)} are spent",
+        new={"spent_usd": str(dollars(period.spent)), "limit_usd": str(dollars(limit))},
+    ).write()
 
 
 def _unreserved(usage: Usage, limits: Limits) -> Entry:

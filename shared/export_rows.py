@@ -53,10 +53,15 @@ _COST_COLUMNS = (
 )
 
 _AUDIT_TEXTS = (
-    "id", "timestamp", "actor_id", "actor_type", "action", "category", "resource_type",
-    "resource_id", "description", "ip_address", "user_agent", "request_id",
+    "id", "timestamp", "actor_id", "actor_type", "action", "category", "severity",
+    "resource_type", "resource_id", "description", "ip_address", "user_agent", "request_id",
 )  # fmt: skip
-_AUDIT_COLUMNS = (*map(Column, _AUDIT_TEXTS), Column("old_value"), Column("new_value"))
+_AUDIT_COLUMNS = (
+    *map(Column, _AUDIT_TEXTS),
+    Column("old_value"),
+    Column("new_value"),
+    Column("seal", "integer"),
+)
 
 
 def _costs(services: Services, wanted: Wanted) -> Opened:
@@ -101,7 +106,9 @@ def _audit_row(document: Document) -> Row:
         value = document.fields.get(name)
         texts.append(None if value is None else str(value))
     values = (document.fields.get(name) for name in ("old_value", "new_value"))
-    return (*texts, *(None if v is None else json.dumps(v, ensure_ascii=False) for v in values))
+    told = (None if v is None else json.dumps(v, ensure_ascii=False) for v in values)
+    seal = document.fields.get("seal")
+    return (*texts, *told, seal if isinstance(seal, int) else None)
 
 
 def _documents(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places, job_waits, live_log, notices, pipeline_runs
+from shared import job_places, job_records, job_waits, live_log, notices, pipeline_runs
 from shared.context import Services
 from shared.errors import (
     BudgetWaits,
@@ -118,7 +118,8 @@ def fail(services: Services, job: Job, error: Exception) -> Job | None:
             }
         )
         said = live_log.line(services, now, Level.WARNING, f"will be tried again: {noted.message}")
-        for write in (*job_places.freed(transaction, now), stored(later), said):
+        defect = job_records.defect(services, now, noted)
+        for write in (*job_places.freed(transaction, now), stored(later), said, *defect):
             transaction.write(write)
         return later
 
@@ -196,6 +197,7 @@ def _begin(services: Services, job_id: str, number: int, delivery: str) -> Job |
         transaction.write(stored(running))
         if job.started_at is None:
             transaction.write(live_log.line(services, job, Level.INFO, "started"))
+            transaction.write(job_records.started(services, running))
         return running, None
 
     running, waiting = services.documents.transact(take)
@@ -235,6 +237,7 @@ def _advance(
         moved = now.model_copy(update=update)
         if moved.ended:
             writes.append(live_log.line(services, now, Level.INFO, "completed"))
+            writes += job_records.completed(services, moved)
         for write in (*writes, stored(moved)):
             transaction.write(write)
         return moved
@@ -281,6 +284,7 @@ def _fail_for_good(services: Services, transaction: Transaction, job: Job, error
             details={**letter, "repository": job.repository, "message": error.message},
         )
     )
+    writes.append(job_records.failed(services, failed, error))
     for write in (*writes, *told, stored(failed), Write(f"dead_letters/{job.id}", letter), said):
         transaction.write(write)
     return failed

@@ -224,6 +224,7 @@ HOLDINGS: Mapping[str, Holding] = {
 """Collections that hold people, by name."""
 
 NOBODY_IN: Mapping[str, str] = {
+    "audit_seals": "digests of the trail's records, which name people by pseudonyms",
     "auth_failures": "when keys were refused, by a digest of address or key",
     "board_generations": "heads of generations: sums, first keys of indexes; redacted with them",
     "board_parts": "rows of generations, exported as boards; redacted with them",

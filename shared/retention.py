@@ -1,6 +1,6 @@
 """What is removed when its time has come, in slices that each name the next.
 
-Every slice may be repeated: what is gone is not found again. The audit trail is kept.
+Every slice may be repeated: what is gone is not found again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from shared import auth_failures, forgotten, github_pages, jobs, orphans, pipeline_runs
+from shared import (
+    audit_expiry,
+    auth_failures,
+    forgotten,
+    github_pages,
+    jobs,
+    orphans,
+    pipeline_runs,
+)
 from shared.budget_books import day_name, entry
 from shared.context import Services
 from shared.models import iso
@@ -180,6 +188,10 @@ def _blobs(services: Services, _after: str | None) -> tuple[int, str | None]:
     return removed, "more" if removed == _SLICE else None
 
 
+def _audit(services: Services, _after: str | None) -> tuple[int, str | None]:
+    return audit_expiry.expire(services, _SLICE)
+
+
 _SWEEPS: Mapping[str, _Sweep] = {
     # Letters before jobs, which tell whether a letter is settled.
     "dead_letters": _letters,
@@ -195,6 +207,7 @@ _SWEEPS: Mapping[str, _Sweep] = {
     "warehouse": _warehouse,
     "exports": _exports,
     "blobs": _blobs,
+    "audit": _audit,
 }
 
 

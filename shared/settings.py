@@ -68,6 +68,9 @@ class Settings(BaseModel):
         description="how long bills and their daily sums are kept as documents; the warehouse's "
         "ledger keeps them all",
     )
+    audit_days: int = Field(
+        default=400, ge=30, le=36_500, description="how long sealed records of the trail are kept"
+    )
     query_memory_mb: int = Field(default=320, ge=64, description="embedded warehouse, a process")
 
     budget_daily_usd: Decimal = Field(

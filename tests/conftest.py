@@ -28,6 +28,11 @@ LONG = (
     "flow/test_operations.py",
     "flow/test_capture.py",
     "functions/test_dev_server.py",
+    "browser/test_pages.py",
+    "browser/test_live.py",
+    "browser/test_readers.py",
+    "browser/test_work.py",
+    "browser/test_boards.py",
 )
 """Files that take longest. They begin, so that no process works on one when the others are done."""
 

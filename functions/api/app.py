@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from functions import edge, live_routes
 from functions.api import (
     activity,
+    audit_trail,
     comparison,
     config,
     contributors,
@@ -38,10 +39,12 @@ from functions.api import (
     pipeline,
     repositories,
 )
+from functions.api.access import anonymous
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
 from functions.dashboard import actions, operations, pages, people_pages
 from functions.outside import routes as outside
+from shared import audit
 from shared.context import Services
 from shared.errors import LeaderboardError, Rejected, RetryLater
 from shared.settings import Settings
@@ -59,6 +62,7 @@ RESOURCES = (
     differences.resource,
     config.resource,
     costs.resource,
+    audit_trail.resource,
     exports.resource,
     jobs.resource,
     dead_letters.resource,
@@ -152,12 +156,32 @@ def _failed(error: Exception) -> Response | AnyResponse:
     if failure.is_ours:
         level = log.warning if isinstance(error, RetryLater) else log.exception
         level("request_failed", error=failure.code, reason=str(error)[:500])
+        if not isinstance(error, RetryLater):
+            _put_on_trail(error)
     elif isinstance(error, Rejected):
         log.info("validation_error", field=error.details.get("field"), reason=error.message)
     body = json.dumps(failure.body(g.request_id), default=str)
     response = Response(body, failure.status, failure.headers, mimetype="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _put_on_trail(error: Exception) -> None:
+    """A defect is on the audit trail by its kind and route; what it says may name anybody."""
+    try:
+        services = surroundings().services()
+        caller = g.who.caller if "who" in g else anonymous(request, g.request_id, services.settings)
+        route = "none" if request.url_rule is None else request.url_rule.rule
+        noted = audit.record(
+            services,
+            caller,
+            "error.in_request",
+            ("route", f"{request.method} {route}"),
+            type(error).__name__,
+        )
+        services.documents.write([noted])
+    except Exception:
+        log.warning("error_not_on_trail", exc_info=True)
 
 
 def _now_of(error: Exception) -> datetime | None:

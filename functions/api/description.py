@@ -276,7 +276,11 @@ def _responses(operation: Operation, references: _References) -> Json:
         responses["200"] = {**success, "description": "It was there already."}
     if operation.files:
         files = {media_type.partition(";")[0]: _FILE for media_type in operation.files}
-        responses["200"] = {**success, "description": "The file itself.", "content": files}
+        before = responses.get("200")
+        if before is None:
+            responses["200"] = {**success, "description": "The file itself.", "content": files}
+        else:
+            responses["200"] = {**before, "content": {**before["content"], **files}}
     if reading:
         responses["304"] = _UNCHANGED
     if operation.forwards:

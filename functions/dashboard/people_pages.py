@@ -47,7 +47,8 @@ def what_if() -> AnyResponse:
         # Who signed in reads with that key; it changes nothing here.
         call = replace(call, caller=session.caller, who=Who(session.caller, session.key))
     page, problem = what_if_page.read(call, request.args)
-    status = edge.failure_of(problem).status if problem else 200
+    # Whoever asks for nothing in particular is told that there is no board yet, not refused.
+    status = edge.failure_of(problem).status if problem and request.args else 200
     return make_response(render_template("what_if.html", **visit.context(), page=page), status)
 
 

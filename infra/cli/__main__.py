@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from infra.cli import (
+    auditing,
     boards,
     checks,
     costs,
@@ -48,6 +49,7 @@ for part in (
     costs,
     price,
     exporting,
+    auditing,
 ):
     part.add_to(cli)
 

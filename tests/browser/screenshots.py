@@ -1,180 +1,119 @@
-"""Pictures of the main pages, for people to look at: light, dark and on a phone.
+"""Pictures of the main pages, made from the sample: what ``make screenshots`` does.
 
-    python -m tests.browser.screenshots URL OUT_DIR
+    python -m tests.browser.screenshots OUT
 
-Needs Playwright for Python and a Chromium that is installed already; without them it says so.
+Money is invented: nothing is metered on one machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import re
-import shutil
+import io
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
+from PIL import Image
+from playwright.sync_api import Browser
+
+from infra.cli.sample import sample_names
+from shared import auth
+from shared.auth import Role
+from tests.support.browser import Reader, chromium, missing
+from tests.support.browser_world import Site, served
+from tests.support.operations_world import with_money
+from tests.support.scenario import open_services
+
+QUALITY = 82
+"""Of WebP: text is still sharp, and a page takes less than 100 KB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a page is looked at."""
+class Picture:
+    """A page in a window of some size."""
 
     name: str
-    width: int
-    height: int
-    theme: str
+    address: str
+    theme: Literal["light", "dark"] = "light"
+    width: int = 1360
+    height: int = 900
 
 
-LOOKS = (
-    Look("light", 1360, 900, "light"),
-    Look("dark", 1360, 900, "dark"),
-    Look("phone", 320, 700, "light"),
-)
+def pictures() -> Iterator[Picture]:
+    """The pictures that are taken."""
+    boards = [name.full for name in sample_names()[:3]]
+    yield Picture("leaderboard", "/leaderboard")
+    yield Picture("leaderboard-dark", "/leaderboard", theme="dark")
+    yield Picture("leaderboard-phone", "/leaderboard", width=360, height=740)
+    yield Picture("dashboard", "/dashboard")
+    yield Picture("dashboard-dark", "/dashboard", theme="dark")
+    yield Picture("repository", f"/repositories/{boards[0]}")
+    yield Picture("contributor", "/contributors/odabrightwell")
+    yield Picture("compare", f"/compare?repos={','.join(boards)}", height=1200)
+    yield Picture("what-if", "/what-if?points.COMMENT=12", height=1300)
+    yield Picture("pipeline", "/dashboard/pipeline")
+    yield Picture("costs", "/costs?period=month")
+    yield Picture("coverage", "/coverage")
 
 
-def find_browser() -> str | None:
-    """The path of an installed Chromium."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def find_playwright() -> Any | None:
-    """Playwright's synchronous interface, None where it is not installed."""
+def take(browser: Browser, site: Site, picture: Picture) -> bytes:
+    """A picture as WebP. Raises RuntimeError with what the page complained of."""
+    reader = Reader.arrives(
+        browser, site.url, width=picture.width, height=picture.height, theme=picture.theme
+    )
     try:
-        return importlib.import_module("playwright.sync_api")
-    except ImportError:
-        return None
+        reader.go(picture.address)
+        reader.page.wait_for_function("!document.querySelector('.live-state[data-tone=warn]')")
+        shot = reader.page.screenshot()
+        problems = [*reader.complaints, *reader.too_wide()]
+    finally:
+        reader.leave()
+    if problems:
+        raise RuntimeError("\n".join([picture.address, *problems]))
+    packed = io.BytesIO()
+    Image.open(io.BytesIO(shot)).save(packed, "WEBP", quality=QUALITY, method=6)
+    return packed.getvalue()
 
 
-def take(
-    url: str,
-    out: Path,
-    *,
-    full: bool = True,
-    addresses: Mapping[str, str] | None = None,
-    key: str | None = None,
-) -> list[Path]:
-    """Take every page in every look. Raises RuntimeError naming what is missing or went wrong.
-
-    ``addresses`` by name are taken in place of the main pages; with ``key`` somebody is signed in.
-    """
-    playwright, browser_path = find_playwright(), find_browser()
-    if playwright is None or browser_path is None:
-        missing = "Playwright (pip install playwright)" if playwright is None else "Chromium"
-        raise RuntimeError(f"No pictures: {missing} is not installed.")
-    out.mkdir(parents=True, exist_ok=True)
-    taken: list[Path] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=browser_path, args=list(ARGUMENTS))
-        for look in LOOKS:
-            context = browser.new_context(
-                viewport={"width": look.width, "height": look.height},
-                color_scheme=look.theme,
-                locale="en-GB",
-                timezone_id="UTC",
-            )
-            page = context.new_page()
-            complaints = _watch(page, url)
-            if key is not None:
-                _sign_in(page, url, key)
-            chosen = _addresses(page, url) if addresses is None else addresses
-            for name, address in chosen.items():
-                page.goto(url + address, wait_until="load")
-                _check_width(page, address, look)
-                path = out / f"{name}-{look.name}.png"
-                page.screenshot(path=path, full_page=full)
-                taken.append(path)
-            context.close()
-            if complaints:
-                raise RuntimeError("\n".join(complaints))
-        browser.close()
-    return taken
-
-
-def _addresses(page: Any, url: str) -> dict[str, str]:
-    """The pages to take: those with fixed addresses, and the first of each kind that they link."""
-    found = {
-        "dashboard": "/dashboard",
-        "leaderboard": "/leaderboard",
-        "pipeline": "/dashboard/pipeline",
-        "costs": "/costs",
-        "coverage": "/coverage",
-        "settings": "/settings",
-        "missing": "/nowhere",
-    }
-    page.goto(url + "/dashboard")
-    links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
-    for name, pattern in (
-        ("repository", r"/repositories/[^?]+"),
-        ("contributor", r"/contributors/[^?]+"),
-        ("job", r"/jobs/[^?]+"),
-    ):
-        first = next((link for link in links if re.fullmatch(pattern, link)), None)
-        if first is not None:
-            found[name] = first
-    boards = [link for link in dict.fromkeys(links) if re.fullmatch(r"/repositories/[^?]+", link)]
-    names = ",".join(link.removeprefix("/repositories/") for link in boards[:3])
-    found["compare"] = f"/compare?repos={names}" if len(boards) > 1 else "/compare"
-    found["what-if"] = "/what-if?points.COMMENT=12"
-    return found
-
-
-def _sign_in(page: Any, url: str, key: str) -> None:
-    page.goto(url + "/sign-in")
-    page.fill("#key", key)
-    page.press("#key", "Enter")
-    page.wait_for_url(f"{url}/settings?done=signed-in")
-
-
-def _watch(page: Any, url: str) -> list[str]:
-    """Collect what a page complains about: errors on its console, requests to other hosts."""
-    complaints: list[str] = []
-
-    def heard(message: Any) -> None:
-        # The page that is not there answers 404, which Chromium puts on the console.
-        if message.type == "error" and "404" not in message.text:
-            complaints.append(f"console: {message.text}")
-
-    def asked(request: Any) -> None:
-        if not request.url.startswith((url, "data:")):
-            complaints.append(f"request to another host: {request.url}")
-
-    page.on("console", heard)
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("request", asked)
-    return complaints
-
-
-def _check_width(page: Any, address: str, look: Look) -> None:
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    if wide > look.width:
-        raise RuntimeError(f"{address} is {wide} pixels wide on a screen of {look.width}.")
+@contextmanager
+def sample() -> Iterator[Site]:
+    """The sample's boards, served from a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "DATA_DIR": folder, "PORT": "0", "SERVE": "0", "ARCHIVE": ""}
+        subprocess.run(
+            [sys.executable, "-m", "infra.cli", "run"],
+            check=True, env=environment, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        services = with_money(
+            open_services(Path(folder), log_level="ERROR"),
+            names=[name.full for name in sample_names()],
+        )
+        key, write = auth.new_key(services, "pictures", Role.ADMIN)
+        services.documents.write([write])
+        with served(services, key=key) as site:
+            yield site
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Take pictures of the main pages.")
-    parser.add_argument("url", help="where the server listens, e.g. http://127.0.0.1:8080")
     parser.add_argument("out", type=Path, help="directory for the pictures")
-    given = parser.parse_args()
-    try:
-        taken = take(given.url.rstrip("/"), given.out)
-    except RuntimeError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command that people run
+    out = parser.parse_args().out
+    reason = missing()
+    if reason is not None:
+        print(f"No pictures: {reason}.", file=sys.stderr)  # noqa: T201 - a command people run
         return 1
-    for path in taken:
-        print(path)  # noqa: T201 - a command that people run
+    out.mkdir(parents=True, exist_ok=True)
+    with sample() as site, chromium() as browser:
+        for picture in pictures():
+            path = out / f"{picture.name}.webp"
+            path.write_bytes(take(browser, site, picture))
+            print(f"{path} {path.stat().st_size // 1000} KB")  # noqa: T201 - likewise
     return 0
 
 

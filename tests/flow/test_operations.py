@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import staleness
+from shared import audit_seals, staleness
 from shared.board_reading import Selection
 from shared.boards import repository_board
 from shared.pricing import REFRESH_BYTES
@@ -40,6 +40,7 @@ def test_the_documents_that_a_repository_costs_are_those_of_the_docs(
     documents = place.documents
     place.register(ENGINE.name)
     place.work()
+    audit_seals.seal(place.services)
     first = documents.done
     assert (first.reads, first.writes) == told("first scrape")
 
@@ -48,7 +49,9 @@ def test_the_documents_that_a_repository_costs_are_those_of_the_docs(
     documents.done = Operations()
     staleness.refresh_stale(place.services, 5)
     place.work()
+    sealed = audit_seals.seal(place.services)
     refresh = documents.done
+    assert f"{sealed} records of the audit trail" in COSTS.read_text()
     assert (refresh.reads, refresh.writes) == told("nightly refresh")
     price = refresh.reads * READ + refresh.writes * WRITE
     assert f"about {price:.5f} USD" in COSTS.read_text()

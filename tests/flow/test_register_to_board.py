@@ -99,12 +99,9 @@ def test_a_registered_repository_comes_onto_its_board_and_the_global_one(
 
 def test_the_registration_is_on_the_audit_trail_with_its_key(server: LiveServer) -> None:
     registered(server, LAMP)
-    (record,) = [
-        document.fields
-        for document in audit.trail(server.services).documents
-        if document.fields["resource_id"] == LAMP.name
-    ]
-    assert record["action"] == "repository.registered"
+    wanted = {"resource_id": LAMP.name, "action": "repository.registered"}
+    (document,) = audit.trail(server.services, wanted).documents
+    record = document.fields
     assert record["actor_type"] == "admin"
     assert str(record["actor_id"]).startswith("key:")
     assert record["ip_address"] == "127.0.0.1"

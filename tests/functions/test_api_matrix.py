@@ -39,6 +39,12 @@ FORM: Row = (NO_KEY,) * 7
 
 TABLE: Mapping[str, Row] = {
     "GET /": OPEN,
+    "GET /api/v1/audit": ADMIN,
+    "GET /api/v1/audit/integrity": ADMIN,
+    "GET /api/v1/audit/reports/access": ADMIN,
+    "GET /api/v1/audit/reports/changes": ADMIN,
+    "GET /api/v1/audit/reports/costs": ADMIN,
+    "GET /api/v1/audit/reports/security": ADMIN,
     "GET /api/v1/config/budget": READ,
     "PUT /api/v1/config/budget": ADMIN,
     "GET /api/v1/config/flags": READ,

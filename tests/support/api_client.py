@@ -78,10 +78,11 @@ class ApiClient:
             self._validate(answer.get_json(), "ErrorBody")
             return
         assert status in described["responses"], f"{method} {path} answers {status}, undescribed"
-        content = described["responses"][status].get("content", {}).get("application/json")
+        content = described["responses"][status].get("content")
         if content is None:
             return
-        reference = content["schema"].get("$ref", "#/components/schemas/")
+        assert answer.mimetype in content, f"{method} {path} answers {answer.mimetype}, undescribed"
+        reference = content[answer.mimetype]["schema"].get("$ref", "#/components/schemas/")
         if name := reference.rsplit("/", 1)[1]:
             self._validate(answer.get_json(), name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.support.lines import (
     COPILOT,
     DEPENDABOT,
     ENGINE,
+    Line,
+    Repo,
     User,
     day,
     pr_merged,
@@ -94,22 +97,24 @@ def client_over(services: Services) -> FlaskClient:
     return client
 
 
-def scrape(services: Services) -> None:
+def scrape(services: Services, repository: Repo = ENGINE) -> None:
     """Register or refresh one repository and carry out all its work."""
-    registered = repositories.register(services, name_of(ENGINE), SYSTEM).job
-    job = (
-        registered or repositories.request_scrape(services, name_of(ENGINE), SYSTEM, full=False)[0]
-    )
+    name = name_of(repository)
+    registered = repositories.register(services, name, SYSTEM).job
+    job = registered or repositories.request_scrape(services, name, SYSTEM, full=False)[0]
     for step in (scraping.scrape, recalculation.recalculate):
         now = jobs.get(services, job.id)
         job_steps.run(services, job.id, now.dispatches, "once", partial(step, services))
     recalculation.recalculate_global(services)
 
 
-def filled(folder: Path) -> Services:
-    """Services with boards that were published twice, so that somebody has moved."""
+def filled(folder: Path, more: Sequence[Line] = ()) -> Services:
+    """Services with boards that were published twice, so that somebody has moved.
+
+    ``more`` happened before the first time.
+    """
     made = open_services(folder / "data", retry_seconds=())
-    ingest(made, folder / "files", {"one.json.gz": FIRST})
+    ingest(made, folder / "files", {"one.json.gz": [*FIRST, *more]})
     scrape(made)
     ingest(made, folder / "files", {"two.json.gz": LATER})
     scrape(made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,11 +32,18 @@ def priced(services: Services, now: Callable[[], datetime]) -> Services:
     return replace(services, settings=settings, budget=Budget(services.documents, settings, now))
 
 
-def spend(services: Services, moment: datetime, id_: str, gib: int, statement: str) -> None:
+def spend(
+    services: Services,
+    moment: datetime,
+    id_: str,
+    gib: int,
+    statement: str,
+    names: Sequence[str] = NAMES,
+) -> None:
     """A run at a moment: reserved, and billed four fifths of that."""
     budget = Budget(services.documents, services.settings, lambda: moment)
     size = gib << 30
-    budget.reserve(Charge(id_, size, statement, None, NAMES[: 1 + gib % 3]))
+    budget.reserve(Charge(id_, size, statement, None, tuple(names[: 1 + gib % 3])))
     budget.settle(
         Usage(
             statement=statement,
@@ -51,16 +58,16 @@ def spend(services: Services, moment: datetime, id_: str, gib: int, statement: s
     )
 
 
-def with_money(services: Services, days: int = 30) -> Services:
+def with_money(services: Services, days: int = 30, names: Sequence[str] = NAMES) -> Services:
     """Runs on most of the last days, one that is still reserved, and limits that were changed."""
     found = priced(services, services.now)
     for back in range(days - 1, -1, -1):
         moment = services.now() - timedelta(days=back)
         for number in range(back % 4):
             statement = STATEMENTS[(back + number) % len(STATEMENTS)]
-            spend(found, moment, f"run-{back}-{number}", 20 + back * 37 % 90, statement)
-    spend(found, services.now(), "run-today", 480, "extract_events")
-    found.budget.reserve(Charge("run-open", TIB // 8, "count_standings", None, NAMES))
+            spend(found, moment, f"run-{back}-{number}", 20 + back * 37 % 90, statement, names)
+    spend(found, services.now(), "run-today", 480, "extract_events", names)
+    found.budget.reserve(Charge("run-open", TIB // 8, "count_standings", None, tuple(names)))
     owner = Caller(actor="key:0a1b2c3d", actor_type="admin", address="192.0.2.7")
     budget_config.change(found, owner, Overrides(daily_usd=Decimal("6.50")))
     return found

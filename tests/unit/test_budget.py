@@ -16,7 +16,7 @@ from shared.budget_books import Charge, Period, day_name, month_after, period
 from shared.cost_summaries import split
 from shared.errors import BudgetRefused, BudgetWaits, Rejected
 from shared.limits import LEAST_BYTES, TIB, dollars, limits_of, micro, price_of, shown
-from shared.ports import Usage, Write
+from shared.ports import Query, Usage, Write
 from shared.settings import Settings
 from tests.support.manual_clock import ManualClock
 
@@ -308,7 +308,7 @@ def test_a_run_that_nobody_reserved_is_booked_all_the_same(books: Books) -> None
     assert books.day(day_name(started)).spent == DOLLAR
 
 
-def test_crossing_the_warning_is_logged_once_a_day(books: Books) -> None:
+def test_crossing_the_warning_is_logged_and_on_the_trail_once_a_day(books: Books) -> None:
     def warned(usd: float, id_: str) -> list[str]:
         books.reserve(id_, usd)
         with capture_logs() as logged:
@@ -324,6 +324,13 @@ def test_crossing_the_warning_is_logged_once_a_day(books: Books) -> None:
     assert warned(0.01, "e") == []
     books.clock.advance(timedelta(days=1))
     assert warned(0.01, "f") == ["2025-03"]
+    told = [record.fields for record in books.documents.query(Query("audit")).documents]
+    assert [(each["action"], each["resource_id"]) for each in told] == [
+        ("budget.warning", "2025-03-20"),
+        ("budget.warning", "2025-03"),
+        ("budget.warning", "2025-03"),
+    ]
+    assert told[0]["new_value"] == {"spent_usd": "4.000000", "limit_usd": "5.000000"}
 
 
 # --- sweeping -----------------------------------------------------------------------------------

@@ -326,7 +326,15 @@ def test_there_is_an_instance_for_every_task_that_may_run() -> None:
 # --- documents ------------------------------------------------------------------------------------
 
 FROM_CALLERS: dict[str, tuple[str, ...]] = {
-    "shared/jobs.py listed": ("state", "type", "repository_key")
+    "shared/audit.py trail": (
+        "actor_id",
+        "resource_type",
+        "resource_id",
+        "action",
+        "category",
+        "severity",
+    ),
+    "shared/jobs.py listed": ("state", "type", "repository_key"),
 }
 """Queries whose conditions come from their callers, and the fields these name."""
 

@@ -89,7 +89,7 @@
       list.append(fresh);
       while (list.children.length > MOST_LINES) list.firstElementChild.remove();
       empty.hidden = true;
-      if (form.elements.follow.checked) list.scrollTop = list.scrollHeight;
+      if (form.elements.follow.checked) list.parentElement.scrollTop = list.offsetHeight;
     }
 
     function row(line) {

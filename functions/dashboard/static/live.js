@@ -1,8 +1,11 @@
 // Brings a page up to date while its work goes on: <main data-refresh="SECONDS">. Where a page has
-// sections with data-part, only those change; else all of <main> does.
+// sections with data-part, only those change; else all of <main> does. Where nothing goes on it waits
+// until the live log tells of a job that the page does not show.
 (() => {
   const LONGEST = 60;
+  const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
   let wait = seconds();
+  let timer = 0;
   let etag = "";
 
   function seconds() {
@@ -53,8 +56,12 @@
     } catch {
       wait = Math.min(wait * 2, LONGEST);
     }
-    if (wait > 0) setTimeout(loop, wait * 1000);
+    timer = wait > 0 ? setTimeout(loop, wait * 1000) : 0;
   }
 
-  if (wait > 0) setTimeout(loop, wait * 1000);
+  document.addEventListener("live:job", ({ detail: job }) => {
+    const shown = document.querySelector(`[data-live-job="${CSS.escape(job.job_id)}"]`);
+    if (!timer && !shown && !ENDED.includes(job.status)) timer = setTimeout(loop, 500);
+  });
+  if (wait > 0) timer = setTimeout(loop, wait * 1000);
 })();
