@@ -6,7 +6,16 @@ import functions_framework
 from flask import Request
 
 from functions import edge
-from shared import costs, enrichment_steps, job_steps, live_log, notices, pipeline, retention
+from shared import (
+    costs,
+    enrichment_steps,
+    job_steps,
+    live_log,
+    notices,
+    pipeline,
+    retention,
+    system_state,
+)
 from shared.context import Services
 from shared.ports import Task
 from shared.retention import Slice
@@ -48,10 +57,14 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck, drop old lines of the log, and send what somebody should hear of."""
+    """Settle what got stuck, drop old lines of the log, and send what somebody should hear of.
+
+    Nobody else comes by so often, so it also measures how the system stands.
+    """
     job_steps.sweep(services)
     pipeline.sweep(services)
     costs.sweep(services)
     enrichment_steps.sweep(services)
     live_log.expire(services)
     notices.sweep(services)
+    system_state.push(services)

@@ -18,6 +18,7 @@ from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.rates import Rates
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Services:
     new_id: Callable[[], str]
     jitter: Callable[[], float]
     lookups: tuple[ProfileLookup, ...] = ()
+    telemetry: Telemetry = SILENT
 
 
 @dataclass(frozen=True, slots=True)

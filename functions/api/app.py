@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge, live_routes
+from functions import edge, live_routes, measuring
 from functions.api import (
     activity,
     comparison,
@@ -36,6 +36,7 @@ from functions.api import (
     people,
     pipeline,
     repositories,
+    system,
 )
 from functions.api.parsing import MOST_BODY_BYTES, check_length
 from functions.api.resource import Surroundings, surroundings
@@ -44,6 +45,7 @@ from functions.outside import routes as outside
 from shared.context import Services
 from shared.errors import LeaderboardError, Rejected, RetryLater
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -65,6 +67,7 @@ RESOURCES = (
     flags.resource,
     keys.resource,
     health.resource,
+    system.resource,
     openapi.resource,
 )
 
@@ -100,6 +103,7 @@ def _begin() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.monotonic()
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    measuring.begin(_telemetry())
     check_length(request)
     limiting.admit()
 
@@ -118,6 +122,7 @@ def _finish(response: Response) -> Response:
         status=response.status_code,
         duration_ms=int((time.monotonic() - g.started) * 1000),
     )
+    measuring.end(response)
     return response
 
 
@@ -135,7 +140,15 @@ def _settings() -> Settings | None:
         return None
 
 
+def _telemetry() -> Telemetry:
+    try:
+        return surroundings().services().telemetry
+    except LeaderboardError:
+        return SILENT
+
+
 def _forget(_error: BaseException | None) -> None:
+    measuring.close()
     structlog.contextvars.reset_contextvars(**g.pop("bound", {}))
 
 
@@ -149,7 +162,12 @@ def _failed(error: Exception) -> Response | AnyResponse:
     failure = edge.failure_of(error, _now_of(error))
     if failure.is_ours:
         level = log.warning if isinstance(error, RetryLater) else log.exception
-        level("request_failed", error=failure.code, reason=str(error)[:500])
+        level(
+            "request_failed",
+            error=failure.code,
+            reason=str(error)[:500],
+            route=measuring.route_of(request),
+        )
     elif isinstance(error, Rejected):
         log.info("validation_error", field=error.details.get("field"), reason=error.message)
     body = json.dumps(failure.body(g.request_id), default=str)
