@@ -28,10 +28,12 @@ class Instance:
 @cache
 def this_instance() -> Instance:
     """This process, as it was when first asked for."""
+    revision = os.environ.get("K_REVISION") or None
     return Instance(
         id=secrets.token_hex(8),
         pid=os.getpid(),
         started_at=utc_now(),
-        function=os.environ.get("FUNCTION_TARGET") or None,
-        revision=os.environ.get("K_REVISION") or None,
+        # On one machine a process serves all functions, and this names any of them.
+        function=os.environ.get("FUNCTION_TARGET") if revision else None,
+        revision=revision,
     )

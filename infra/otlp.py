@@ -6,7 +6,6 @@ libraries take a while to load.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 import time
@@ -100,7 +99,6 @@ class Otlp:
         self._sender: threading.Thread | None = None
         self._not_before = self._clock()
         self._failing = False
-        atexit.register(self._send_rest)
 
     def measure(self, metric: Metric, value: float = 1, /, **labels: str) -> None:
         instrument = self._instruments[metric.name]
@@ -158,6 +156,12 @@ class Otlp:
         if sender.is_alive():
             self._leave_alone()
 
+    def close(self) -> None:
+        """Send what has gathered since the last time, unless the collector did not answer then."""
+        if not self._failing:
+            # Here: when the interpreter ends, it begins no thread any more.
+            self._send()
+
     # --- how ------------------------------------------------------------------------------------
 
     def _send(self) -> None:
@@ -183,12 +187,6 @@ class Otlp:
             self._not_before = self._clock() + PAUSE_SECONDS
         if not known:
             log.warning("telemetry_not_sent", pause_seconds=PAUSE_SECONDS)
-
-    def _send_rest(self) -> None:
-        """What has gathered since the last time, unless the collector did not answer then."""
-        if not self._failing:
-            self._not_before = self._clock()
-            self.flush()
 
 
 class _Finished(SpanProcessor):

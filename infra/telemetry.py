@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from contextlib import AbstractContextManager
 
 from infra.instance import this_instance
@@ -17,7 +18,8 @@ def telemetry_of(settings: Settings) -> Telemetry:
     if settings.otlp_endpoint is not None:
         from infra.otlp import Otlp
 
-        telemetry = Otlp(settings, this_instance())
+        telemetry = otlp = Otlp(settings, this_instance())
+        atexit.register(otlp.close)
     reports = reports_of(settings)
     return telemetry if reports is None else _AndReports(telemetry, reports)
 
