@@ -101,7 +101,7 @@ class Otlp:
         self._failing = False
 
     def measure(self, metric: Metric, value: float = 1, /, **labels: str) -> None:
-        instrument = self._instruments[metric.name]
+        instrument, value = self._instruments[metric.name], float(value)
         if isinstance(instrument, Counter):
             instrument.add(value, labels)
         elif isinstance(instrument, Histogram):

@@ -156,7 +156,7 @@ def _boards(services: Services) -> Iterator[Reading]:
 
 def _circuits(services: Services) -> Iterator[Reading]:
     for service, circuit in services.breaker.circuits(SERVICES).items():
-        yield Reading(CIRCUIT_OPEN, circuit.opened_at is not None, {"service": service})
+        yield Reading(CIRCUIT_OPEN, float(circuit.opened_at is not None), {"service": service})
 
 
 PARTS: Mapping[str, Callable[[Services], Iterator[Reading]]] = {

@@ -12,9 +12,8 @@ from flask.testing import FlaskClient
 
 from functions import maintenance
 from functions.api.app import create_app
-from shared import github_sync, global_requests, job_control
+from shared import costs, github_sync, global_requests, job_control
 from shared.context import SYSTEM
-from shared.limits import TIB
 from shared.metrics import (
     BILLED_BYTES,
     BILLED_DOLLARS,
@@ -40,8 +39,7 @@ from shared.metrics import (
 )
 from shared.models import WINDOW_DAYS
 from shared.tables import Dataset
-from tests.support.archive_bench import DAY_BYTES
-from tests.support.capture_place import LONG, PRICE, BenchPlace, place_of
+from tests.support.capture_place import LONG, BenchPlace, place_of
 from tests.support.collector import TRACES, Collector, collector, pushing_to, without_exit
 from tests.support.github_world import github_world
 from tests.support.lines import ENGINE
@@ -85,10 +83,13 @@ def test_a_scrape_counts_events_contributions_boards_bytes_and_dollars(
     windows = len(WINDOW_DAYS)
     assert told.value(RECALCULATIONS, scope="repository", outcome="published") == windows
     assert told.value(RECALCULATIONS, scope="global", outcome="published") == windows
+    bills, _ = costs.ledger(place.services, after=None, limit=200)
+    scans = [bill for bill in bills if bill.statement == "extract_events"]
+    assert len(scans) == len(place.bench.scanned)
     billed = told.value(BILLED_BYTES, statement="extract_events")
-    assert billed == len(place.bench.scanned) * DAY_BYTES
-    cost = billed * float(PRICE) / TIB
-    assert told.value(BILLED_DOLLARS, statement="extract_events") == pytest.approx(cost, rel=1e-3)
+    assert billed == sum(bill.bytes_billed for bill in scans) > 0
+    cost = sum(bill.micro_usd for bill in scans) / 1e6
+    assert told.value(BILLED_DOLLARS, statement="extract_events") == pytest.approx(cost)
 
 
 def test_jobs_and_their_steps_are_counted_and_timed(place: BenchPlace, told: Collector) -> None:
