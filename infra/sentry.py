@@ -47,7 +47,6 @@ class Reports:
             default_integrations=False,
             auto_enabling_integrations=False,
             include_local_variables=False,
-            send_default_pii=False,
             send_client_reports=False,
             auto_session_tracking=False,
             max_breadcrumbs=0,
