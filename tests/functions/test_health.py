@@ -98,7 +98,7 @@ def test_what_hangs_and_is_needed_is_told_in_time_and_asked_once(
 ) -> None:
     services = replace(
         team.services,
-        documents=hanging,  # type: ignore[arg-type]
+        documents=hanging,
         breaker=Breaker(team.services.documents, now=team.clock),
     )
     client = client_of(services)

@@ -141,7 +141,7 @@ def collector() -> Iterator[Collector]:
         yield Collector(under)
 
 
-def pushing_to(told: Collector) -> dict[str, object]:
+def pushing_to(told: Collector) -> dict[str, Any]:
     """Settings of a process that pushes after every request, and waits long enough for a test."""
     return {
         "otlp_endpoint": told.url,
