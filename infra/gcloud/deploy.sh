@@ -7,7 +7,7 @@
 # DRY_RUN=1 only prints what a first run would do, DRY_RUN=update what a repeat would.
 #
 # Settings: REGION, BIGQUERY_LOCATION, FIRESTORE_LOCATION, PUBLIC=0 to close the API,
-# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD, GITHUB_APP_ID with GITHUB_APP_INSTALLATION.
+# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD, OTLP_ENDPOINT, GITHUB_APP_ID with GITHUB_APP_INSTALLATION.
 # Alerts, dashboard, billing alert, load balancer and build triggers are Terraform's alone.
 set -euo pipefail
 # shellcheck source=infra/gcloud/common.sh
@@ -182,6 +182,7 @@ variables+="|BIGQUERY_DATASET=$DATASET|BIGQUERY_LOCATION=$BIGQUERY_LOCATION"
 variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BLOBS_BUCKET=$BLOBS|BUDGET_DAILY_USD=${BUDGET_DAILY_USD:-5}"
 variables+="|BUDGET_MONTHLY_USD=${BUDGET_MONTHLY_USD:-50}"
 variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
+[[ -z ${OTLP_ENDPOINT:-} ]] || variables+="|OTLP_ENDPOINT=$OTLP_ENDPOINT"
 [[ -z ${GITHUB_APP_ID:-} ]] ||
   variables+="|GITHUB_APP_ID=$GITHUB_APP_ID|GITHUB_APP_INSTALLATION=$GITHUB_APP_INSTALLATION"
 while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets own; do
