@@ -1,4 +1,4 @@
-"""The job of an export: its one step, and the notice at the end."""
+"""The job of an export: its one step, and the notice with its end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from shared import export_notices, exports, job_steps, people
+from shared import exports, job_steps, notices, people
 from shared.blobs import LONGEST_KEPT
 from shared.boards import PAGE_ROWS
 from shared.context import Services
@@ -16,7 +16,7 @@ from shared.export_rows import opened
 from shared.export_wanted import Opened
 from shared.jobs import Job, Stage
 from shared.models import iso
-from shared.ports import Json, Transaction
+from shared.ports import Json, Transaction, Write
 
 Done = tuple[Stage | None, dict[str, Json]]
 
@@ -26,32 +26,34 @@ log = structlog.get_logger()
 
 
 def make(services: Services, job: Job) -> Done:
-    """A job's step: write the file, then tell that it is ready. Raises as ``ask``."""
+    """A job's step: write the file, and have told that it is ready. Raises as ``ask``."""
     export, about = exports.get(services, str(job.result["export"]))
-    if job.result.get("made"):
-        export_notices.tell(services, job, notice(export))
-        return None, {}
     if export.state is not exports.ExportState.READY:
         export = _put(services, job, export, about)
     log.info("export_ready", export=export.id, size=export.size, type=export.wanted.type)
-    result: dict[str, Json] = {"made": True, "size": export.size}
-    return (Stage.EXPORT if export_notices.is_wanted(services) else None), result
-
-
-def notice(export: exports.Export) -> dict[str, Json]:
-    """What is told of a file that is ready. The link is not in it: it is asked for with a key."""
-    return {
-        "event": "export_ready",
-        "export": export.id,
-        "type": export.wanted.type,
-        "format": export.wanted.format,
-        "size": export.size,
-        "created_at": export.created_at,
-        "expires_at": export.expires_at,
-    }
+    return None, {"size": export.size}
 
 
 # --- how ----------------------------------------------------------------------------------------
+
+
+def _notice(services: Services, export: exports.Export) -> list[Write]:
+    """What is told of a file that is ready. The link is not in it: it is asked for with a key."""
+    return notices.writes(
+        services,
+        f"export-{export.id}",
+        "export_ready",
+        f"{export.filename} is ready",
+        page=f"/exports/{export.id}",
+        details={
+            "export": export.id,
+            "type": export.wanted.type,
+            "format": export.wanted.format,
+            "size": export.size,
+            "created_at": export.created_at,
+            "expires_at": export.expires_at,
+        },
+    )
 
 
 def _put(
@@ -78,7 +80,8 @@ def _put(
         # A wish that comes later finds the file and withdraws it.
         if people.in_transaction(transaction) != source.people:
             return False
-        transaction.write(exports.stored(ready, about))
+        for write in (exports.stored(ready, about), *_notice(services, ready)):
+            transaction.write(write)
         return True
 
     if not services.documents.transact(note):

@@ -245,6 +245,11 @@ def _advance(
     return services.documents.transact(move)
 
 
+def _is_of_pipeline(job: Job) -> bool:
+    """True where a run tells of all its parts when it ends."""
+    return job.requested_by.startswith("pipeline:")
+
+
 def _fail_for_good(services: Services, transaction: Transaction, job: Job, error: JobError) -> Job:
     writes = job_places.freed(transaction, job)
     writes += _ended(transaction, job, RepositoryStatus.ERROR, error.message)
@@ -265,17 +270,21 @@ def _fail_for_good(services: Services, transaction: Transaction, job: Job, error
         "settled_at": None,
     }
     said = live_log.line(services, job, Level.ERROR, f"failed: {error.message}")
-    writes += notices.writes(
-        services,
-        f"job-{job.id}-{job.dispatches}",
-        "job_failed",
-        f"A job failed: {job.type.value.replace('_', ' ')}"
-        + (f" of {job.repository}" if job.repository else ""),
-        text=error.message,
-        page=f"/jobs/{job.id}",
-        details={**letter, "repository": job.repository, "message": error.message},
+    told = (
+        []
+        if _is_of_pipeline(job)
+        else notices.writes(
+            services,
+            f"job-{job.id}-{job.dispatches}",
+            "job_failed",
+            f"A job failed: {job.type.value.replace('_', ' ')}"
+            + (f" of {job.repository}" if job.repository else ""),
+            text=error.message,
+            page=f"/jobs/{job.id}",
+            details={**letter, "repository": job.repository, "message": error.message},
+        )
     )
-    for write in (*writes, stored(failed), Write(f"dead_letters/{job.id}", letter), said):
+    for write in (*writes, *told, stored(failed), Write(f"dead_letters/{job.id}", letter), said):
         transaction.write(write)
     return failed
 

@@ -22,9 +22,9 @@ from shared.context import Services
 from shared.errors import Conflict, LeaderboardError, RetryLater
 from shared.models import iso
 from shared.ports import ABSENT, Document, Fields, Json, Query, Transaction, Write
+from shared.settings import Event
 from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
-Event = Literal["job_failed", "budget_warning", "weekly_movers", "auth_failures"]
 Target = Literal["generic", "slack"]
 
 ATTEMPTS = 6

@@ -62,7 +62,7 @@ def sweep(services: Services, limit: int = 100) -> int:
         Query("pipelines", (("open", "==", True), ("due_at", "<", now)), "due_at", limit=limit)
     )
     for run in map(read, due.documents):
-        if not run.ended and run.deadline_at <= now:
+        if run.deadline_at <= now:
             _give_up(services, run)
         _prompt_again(services, run)
     return len(due.documents)
@@ -140,8 +140,6 @@ _STEPS: dict[PipelineState, Callable[[Services, PipelineRun], bool]] = {
     PipelineState.CHECKING: _check,
     PipelineState.SCRAPING: _scrape,
     PipelineState.RECALCULATING: _recalculate,
-    PipelineState.COMPLETED: pipeline_end.tell,
-    PipelineState.FAILED: pipeline_end.tell,
 }
 
 

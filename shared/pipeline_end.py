@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import timedelta
 
 import structlog
 
-from shared import audit
+from shared import audit, notices
 from shared.boards import GLOBAL, Head, pointer_path
 from shared.context import Caller, Services
-from shared.errors import LeaderboardError, RetryLater
+from shared.errors import LeaderboardError
 from shared.jobs import State
 from shared.models import iso, parse_time
 from shared.pipeline_runs import (
-    NoticeState,
     PipelineRun,
     PipelineState,
     Share,
@@ -23,12 +20,10 @@ from shared.pipeline_runs import (
     read,
     stored,
 )
-from shared.ports import Transaction
-from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
+from shared.ports import Json, Transaction, Write
 
 GLOBAL_BOARDS = "the global boards"
 
-NOTICE_ATTEMPTS = 5
 _LEDGER_ROWS = 5000
 
 log = structlog.get_logger()
@@ -113,8 +108,6 @@ def _end(
     """Note the end, once: with its audit entry, and with the notice that is due."""
     moment = services.now()
     state = PipelineState.COMPLETED if error is None else PipelineState.FAILED
-    wanted = error is not None or summary.failed > 0
-    told = wanted and services.settings.notify_webhook_url is not None
     update: dict[str, object] = {
         "state": state,
         "finished_at": iso(moment),
@@ -123,8 +116,7 @@ def _end(
         "repositories": run.repositories,
         "summary": summary,
         "error": error,
-        "open": told,
-        "notice": NoticeState.PENDING if told else None,
+        "open": False,
     }
     action = "pipeline.completed" if error is None else "pipeline.failed"
 
@@ -134,7 +126,8 @@ def _end(
         if now is None or now.ended or now.state is not run.state:
             return None
         ended = now.model_copy(update=update)
-        transaction.write(stored(ended))
+        for write in (stored(ended), *_notice(services, ended)):
+            transaction.write(write)
         transaction.write(
             audit.record(
                 services,
@@ -164,82 +157,29 @@ def _log(run: PipelineRun, summary: Summary) -> None:
         log.info("pipeline_completed", **known)
 
 
-# --- the notice -------------------------------------------------------------------------------
-
-
-def tell(services: Services, run: PipelineRun) -> bool:
-    """Send the notice of a run that ended, if it is due. At least once; a few attempts at most."""
-    url, secret = services.settings.notify_webhook_url, services.settings.notify_webhook_secret
-    if url is None or secret is None or run.notice_attempts >= NOTICE_ATTEMPTS:
-        _told(services, run, NoticeState.GIVEN_UP)
-        return False
-    if not _claim(services, run):
-        return False
-    body = json.dumps(notice(run), ensure_ascii=False).encode()
-    timestamp = str(int(services.now().timestamp()))
-    headers = {
-        "Content-Type": "application/json",
-        TIMESTAMP_HEADER: timestamp,
-        SIGNATURE_HEADER: signature(secret, timestamp, body),
-        DELIVERY_HEADER: run.id,
-    }
-    try:
-        services.breaker.guard("notices", lambda: services.outward.post(url, body, headers))
-    except RetryLater as error:
-        log.warning("notice_postponed", reason=error.message)
-    except LeaderboardError:
-        log.exception("notice_refused")
-        _told(services, run, NoticeState.GIVEN_UP)
-    else:
-        _told(services, run, NoticeState.SENT)
-    return False
-
-
-def notice(run: PipelineRun) -> dict[str, object]:
+def _notice(services: Services, run: PipelineRun) -> list[Write]:
     """What is told of a run that failed, or of which a part did."""
-    return {
-        "event": "pipeline_failed" if run.error is not None else "pipeline_completed",
-        "run": run.id,
-        "key": run.key,
-        "state": run.state.value,
-        "error": run.error,
-        "started_at": run.created_at,
-        "finished_at": run.finished_at,
-        "summary": None if run.summary is None else run.summary.model_dump(mode="json"),
-        "failures": {s.name: s.error for s in run.repositories if s.failed},
+    failures: dict[str, Json] = {
+        share.name: share.error for share in run.repositories if share.failed
     }
-
-
-def _claim(services: Services, run: PipelineRun) -> bool:
-    """Take the next attempt, which nobody else then makes. The sweep prompts the one after."""
-    moment = services.now()
-    wait = timedelta(minutes=2**run.notice_attempts)
-
-    def claim(transaction: Transaction) -> bool:
-        document = transaction.get(f"pipelines/{run.id}")
-        now = None if document is None else read(document)
-        if now is None or not now.open or now.notice_attempts != run.notice_attempts:
-            return False
-        if now.notice_after is not None and parse_time(now.notice_after) > moment:
-            return False
-        claimed = now.model_copy(
-            update={
-                "notice_attempts": now.notice_attempts + 1,
-                "notice_after": iso(moment + wait),
-                "due_at": iso(moment + wait),
-            }
-        )
-        transaction.write(stored(claimed))
-        return True
-
-    return services.documents.transact(claim)
-
-
-def _told(services: Services, run: PipelineRun, how: NoticeState) -> None:
-    def note(transaction: Transaction) -> None:
-        document = transaction.get(f"pipelines/{run.id}")
-        now = None if document is None else read(document)
-        if now is not None and now.open:
-            transaction.write(stored(now.model_copy(update={"notice": how, "open": False})))
-
-    services.documents.transact(note)
+    if run.error is None and not failures:
+        return []
+    parts = [f"{name}: {error}" for name, error in failures.items()]
+    return notices.writes(
+        services,
+        f"pipeline-{run.id}",
+        "pipeline_failed",
+        "A pipeline run failed" if run.error else f"{len(failures)} parts of a pipeline run failed",
+        text="\n".join([run.error, *parts] if run.error else parts),
+        page="/dashboard/pipeline",
+        details={
+            "run": run.id,
+            "key": run.key,
+            "state": run.state.value,
+            "error": run.error,
+            "started_at": run.created_at,
+            "finished_at": run.finished_at,
+            "summary": None if run.summary is None else run.summary.model_dump(mode="json"),
+            "failures": failures,
+        },
+    )

@@ -95,14 +95,6 @@ class Summary(BaseModel):
     bytes_billed: int | None = None
 
 
-class NoticeState(StrEnum):
-    """PENDING until somebody outside was told; GIVEN_UP if that failed too often."""
-
-    PENDING = "pending"
-    SENT = "sent"
-    GIVEN_UP = "given_up"
-
-
 class PipelineRun(BaseModel):
     """A run as it is stored. Times are RFC 3339 texts in UTC.
 
@@ -129,9 +121,6 @@ class PipelineRun(BaseModel):
     global_job: str | None = None
     summary: Summary | None = None
     error: str | None = None
-    notice: NoticeState | None = None
-    notice_attempts: int = 0
-    notice_after: str | None = None
 
     @property
     def ended(self) -> bool:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Event = Literal[
+    "job_failed",
+    "pipeline_failed",
+    "export_ready",
+    "budget_warning",
+    "weekly_movers",
+    "auth_failures",
+]
+"""What can be told outside; ``shared/notices.py`` does."""
 
 
 class Settings(BaseModel):
@@ -197,11 +207,8 @@ class Settings(BaseModel):
         repr=False,
         description="an incoming webhook of Slack, or of what takes the same, for notices",
     )
-    notify_events: tuple[
-        Literal["job_failed", "budget_warning", "weekly_movers", "auth_failures"], ...
-    ] = Field(
-        default=("job_failed", "budget_warning", "weekly_movers", "auth_failures"),
-        description="what is told to both addresses beside pipeline runs",
+    notify_events: tuple[Event, ...] = Field(
+        default=get_args(Event), description="what is told to both addresses"
     )
 
     public_url: str | None = Field(

@@ -19,8 +19,9 @@ from shared.errors import Conflict, NotFound
 from shared.models import Kind, iso, parse_time
 from shared.ports import ABSENT, Document, Json, Query, Write
 from shared.repositories import Repository
+from shared.settings import Event
 
-EVENT: notices.Event = "weekly_movers"
+EVENT: Event = "weekly_movers"
 
 WINDOW = "7d"
 RANKS_WINDOW = "30d"

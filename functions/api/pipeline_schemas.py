@@ -5,7 +5,7 @@ from __future__ import annotations
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import pipeline_runs
 from shared.jobs import State
-from shared.pipeline_runs import NoticeState, PipelineState, Summary
+from shared.pipeline_runs import PipelineState, Summary
 from shared.ports import DocumentPage
 
 
@@ -27,7 +27,7 @@ class PipelineRun(Shape):
     """A run, and how far it is.
 
     ``checks`` are those before it began, ``skipped`` says why nothing was scraped, ``error`` why
-    the run failed. ``notice`` is whether somebody outside was told.
+    the run failed.
     """
 
     id: str
@@ -42,7 +42,6 @@ class PipelineRun(Shape):
     global_job: str | None
     summary: Summary | None
     error: str | None
-    notice: NoticeState | None
 
 
 class RunMeta(Shape):

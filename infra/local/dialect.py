@@ -31,9 +31,14 @@ def _whole_sum(node: exp.Expression) -> exp.Expression:
 
 
 @cache
+def _parsed(name: str) -> exp.Expr:
+    return sqlglot.parse_one(statement(name), read="bigquery")
+
+
+@cache
 def duckdb_text(name: str) -> str:
     """The statement ``name`` for DuckDB, with ``$parameter`` for ``@parameter``."""
-    return as_duckdb(sqlglot.parse_one(statement(name), read="bigquery"))
+    return as_duckdb(_parsed(name))
 
 
 def as_duckdb(tree: exp.Expr) -> str:
@@ -44,6 +49,6 @@ def as_duckdb(tree: exp.Expr) -> str:
 @cache
 def tables_of(name: str) -> frozenset[str]:
     """The datasets that the statement ``name`` reads."""
-    tree = sqlglot.parse_one(statement(name), read="bigquery")
+    tree = _parsed(name)
     defined = {cte.alias for cte in tree.find_all(exp.CTE)}
     return frozenset(table.name for table in tree.find_all(exp.Table)) - defined

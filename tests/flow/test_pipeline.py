@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from shared.context import SYSTEM
 from shared.errors import Rejected, RetryLater
 from shared.jobs import RepositoryStatus
 from shared.models import RepositoryName
-from shared.pipeline_end import NOTICE_ATTEMPTS
-from shared.pipeline_runs import NoticeState, PipelineRun, PipelineState
+from shared.pipeline_runs import PipelineRun, PipelineState
 from tests.support.fast_folder import fast_folder
 from tests.support.job_world import Killed
 from tests.support.pipeline_world import GHOST, NAMES, PipelineWorld
@@ -432,9 +430,8 @@ def test_a_prompt_for_a_run_that_is_gone_does_nothing(world: PipelineWorld) -> N
 # --- the notice -----------------------------------------------------------------------------------
 
 
-def failing_night(folder: Path, *failures: Exception) -> PipelineWorld:
+def failing_night(folder: Path) -> PipelineWorld:
     world = PipelineWorld(folder, **NOTICES)
-    world.mailbox.failures.extend(failures)
     world.set_time()
     world.see_through()
     return world
@@ -446,36 +443,26 @@ def test_a_failure_is_told_once_and_signed(folder: Path) -> None:
     (post,) = world.mailbox.posts
     assert post.url == NOTICES["notify_webhook_url"]
     told = json.loads(post.body)
-    assert told["event"] == "pipeline_completed"
-    assert told["failures"] == {GHOST: "No event of octo/ghost was captured."}
-    assert told["summary"]["scraped"] == 4
+    assert told["event"] == "pipeline_failed"
+    assert told["details"]["failures"] == {GHOST: "No event of octo/ghost was captured."}
+    assert told["details"]["summary"]["scraped"] == 4
     timestamp = post.headers[webhooks.TIMESTAMP_HEADER]
     expected = webhooks.signature(SECRET, timestamp, post.body)
     assert post.headers[webhooks.SIGNATURE_HEADER] == expected
-    assert world.run().notice is NoticeState.SENT
     assert SECRET not in str(logged)
     for _ in range(5):
         world.work()
     assert len(world.mailbox.posts) == 1
 
 
-def test_a_notice_that_fails_is_sent_again_later(folder: Path) -> None:
-    world = failing_night(folder, RetryLater("busy"), RetryLater("busy"))
-    assert len(world.mailbox.posts) == 3
-    assert world.run().notice is NoticeState.SENT
-
-
-def test_a_notice_that_keeps_failing_is_given_up(folder: Path) -> None:
-    world = failing_night(folder, *(RetryLater("busy") for _ in range(20)))
-    assert len(world.mailbox.posts) == NOTICE_ATTEMPTS
-    assert world.run().notice is NoticeState.GIVEN_UP
-    assert world.run().state is PipelineState.COMPLETED
-
-
-def test_a_notice_that_is_refused_is_given_up_at_once(folder: Path) -> None:
-    world = failing_night(folder, Rejected("example.org answered 404."))
-    assert len(world.mailbox.posts) == 1
-    assert world.run().notice is NoticeState.GIVEN_UP
+def test_a_run_that_fails_is_told_with_the_reason(folder: Path) -> None:
+    world = PipelineWorld(folder, names=[GHOST], **NOTICES)
+    world.set_time()
+    assert world.see_through().state is PipelineState.FAILED
+    (post,) = world.mailbox.posts
+    told = json.loads(post.body)
+    assert told["title"] == "A pipeline run failed"
+    assert told["details"]["error"] == "Every scrape failed."
 
 
 def test_a_night_that_went_well_is_not_told(folder: Path) -> None:
@@ -483,22 +470,3 @@ def test_a_night_that_went_well_is_not_told(folder: Path) -> None:
     world.set_time()
     assert world.see_through().state is PipelineState.COMPLETED
     assert world.mailbox.posts == []
-
-
-def test_killed_while_it_tells_it_tells_again(folder: Path) -> None:
-    world = PipelineWorld(folder, **NOTICES)
-    told: list[str] = []
-
-    def around(name: str, call: Callable[[], Any]) -> Any:
-        if name == "outward.post" and not told:
-            told.append(name)
-            raise Killed
-        return call()
-
-    world.services = replace(watched(world.services, around))
-    world.set_time()
-    with pytest.raises(Killed):
-        world.see_through()
-    run = world.see_through()
-    assert run.notice is NoticeState.SENT
-    assert len(world.mailbox.posts) == 1

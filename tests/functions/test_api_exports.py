@@ -19,7 +19,7 @@ from functions.api.app import create_app
 from infra.gcp.blobs import CloudBlobs
 from infra.local.blob_serving import BlobServing
 from infra.local.blobs import LocalBlobs
-from shared import export_work, exports, job_steps, jobs, people, removals, retention, webhooks
+from shared import exports, job_steps, jobs, notices, people, removals, retention, webhooks
 from shared.auth import Role
 from shared.blobs import Blob, Blobs
 from shared.boards import ClassPart, pointer_path
@@ -357,10 +357,11 @@ def test_a_ready_file_is_told_signed_and_without_its_link(by_job: World) -> None
     world.services = replace(world.services, outward=Mailbox())  # type: ignore[arg-type]
     answer = asked(world.client())
     deliver_all_of(world)
+    notices.sweep(world.services)
     ((to, body, headers),) = posts
     told = json.loads(body)
     assert (to, told["event"]) == (url, "export_ready")
-    assert told["export"] == answer.headers["Location"].rsplit("/", 1)[1]
+    assert told["details"]["export"] == answer.headers["Location"].rsplit("/", 1)[1]
     assert b"signature" not in body
     expected = webhooks.signature(secret, headers[webhooks.TIMESTAMP_HEADER], body)
     assert headers[webhooks.SIGNATURE_HEADER] == expected
@@ -437,4 +438,3 @@ def test_a_file_that_was_begun_before_a_wish_is_thrown_away(by_job: World) -> No
     assert jobs.get(by_job.services, str(shown["job"])).state is State.FAILED
     name = exports.get(by_job.services, str(shown["id"]))[0].blob
     assert by_job.services.blobs.about(name) is None
-    assert export_work.notice(exports.get(by_job.services, str(shown["id"]))[0])["size"] is None

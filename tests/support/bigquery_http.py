@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 from tests.support.bigquery_jobs import Job, bigquery_type
 from tests.support.bigquery_queries import billed
 from tests.support.bigquery_store import BigQueryError, missing
+from tests.support.loopback_http import LoopbackHandler
 
 if TYPE_CHECKING:
     from tests.support.bigquery_server import BigQueryServer
@@ -23,17 +23,10 @@ if TYPE_CHECKING:
 _ROOT = r"/bigquery/v2/projects/(?P<project>[^/]+)"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(LoopbackHandler):
     """One connection. Answers are JSON, errors as Google writes them."""
 
-    protocol_version = "HTTP/1.1"
-    # An answer in two packets would wait 40 ms for the client to confirm the first.
-    wbufsize = -1
-    disable_nagle_algorithm = True
     server: Any
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Nothing is printed."""
 
     def do_GET(self) -> None:
         self._answer("GET")

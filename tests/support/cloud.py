@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import httpx
 
 from infra.gcp.identity import REMOVED
 from tests.support.eventually import eventually
+from tests.support.loopback_http import LoopbackHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "invoker@test-project.iam.gserviceaccount.com"
@@ -128,10 +129,9 @@ def _listens(port: int) -> bool:
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
-class _Front(BaseHTTPRequestHandler):
+class _Front(LoopbackHandler):
     """What stands before a function: names, tokens, the removed signature."""
 
-    protocol_version = "HTTP/1.1"
     platform: Platform
 
     def do_POST(self) -> None:
@@ -157,7 +157,7 @@ class _Front(BaseHTTPRequestHandler):
                 return
         answer = httpx.request(
             self.command, self.platform.address_of(function) + target, content=body,
-            headers=headers, timeout=120, trust_env=False,
+            headers=headers, timeout=120, trust_env=False, verify=False,
         )  # fmt: skip
         self._answer(answer.status_code, answer.headers, answer.content)
 
@@ -187,9 +187,6 @@ class _Front(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @contextmanager

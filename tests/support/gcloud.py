@@ -58,6 +58,10 @@ def complaints(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
     ]
 
 
+_INHERITED = {key: value for key, value in os.environ.items() if key != "PYTHONPYCACHEPREFIX"}
+"""Without where this project keeps compiled modules: gcloud's lie beside its own."""
+
+
 def _ask_gcloud(commands: Sequence[Sequence[str]], folder: Path) -> list[str]:
     root, python = _places()
     done = _run([python, str(_IN_ONE_PROCESS), root], folder, json.dumps(list(map(list, commands))))
@@ -80,7 +84,7 @@ def _run(
     command: Sequence[str], folder: Path, given: str = "", **changed: str
 ) -> subprocess.CompletedProcess[str]:
     environment = {
-        **os.environ,
+        **_INHERITED,
         "CLOUDSDK_CONFIG": str(folder),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
         "GOOGLE_APPLICATION_CREDENTIALS": "",
@@ -98,7 +102,7 @@ def _places() -> tuple[str, str]:
     """The folder of gcloud, and the Python that it runs on."""
     asked = subprocess.run(
         ["gcloud", "info", "--format=value(installation.sdk_root,basic.python_location)"],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=60, env=_INHERITED,
     )  # fmt: skip
     root, python = asked.stdout.split()
     return root, python

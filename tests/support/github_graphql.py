@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -44,18 +45,27 @@ class Priced:
     cost: int
 
 
+@cache
+def _checked(text: str) -> tuple[DocumentNode, Sequence[GraphQLError]] | GraphQLError:
+    """A document and what is wrong with it, or why it is none. The same ones come often."""
+    try:
+        document = parse(text)
+    except GraphQLError as error:
+        return error
+    return document, validate(graphql_schema(), document)
+
+
 class Query:
     """A request's document, parsed and checked: ``errors`` is what GitHub would say of it."""
 
     def __init__(self, text: str, variables: Variables, operation: str | None) -> None:
         self.variables, self.operation = variables, operation
         self.priced, self.errors = Priced(0, 1), list[GraphQLError]()
-        try:
-            self.document = parse(text)
-        except GraphQLError as error:
-            self.errors = [error]
+        checked = _checked(text)
+        if isinstance(checked, GraphQLError):
+            self.errors = [checked]
             return
-        self.errors = validate(graphql_schema(), self.document)
+        self.document, self.errors = checked[0], list(checked[1])
         if not self.errors:
             self.priced = _price(self.document, variables, operation)
         if self.priced.nodes > MOST_NODES:

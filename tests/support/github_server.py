@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,6 +37,7 @@ from tests.support.github_limits import (
 )
 from tests.support.github_rest import Answer, Rest, refusal
 from tests.support.github_times import read, written
+from tests.support.loopback_http import LoopbackHandler
 
 RATE_LIMITED = "API rate limit {} for {}."
 
@@ -225,8 +226,7 @@ everybody; ``fault`` has the fields of ``Fault``; ``secondary`` refuses all unti
 """
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(LoopbackHandler):
     server_version, sys_version = "github.com", ""
     server: _Server
 
@@ -238,9 +238,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(self.server.github.now.timestamp())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
 
     def _answer(self, body: bytes) -> None:
         github = self.server.github

@@ -127,6 +127,7 @@ def register(url: str, repository: str, key: str) -> None:
                 headers={"X-API-Key": key},
                 timeout=20,
                 trust_env=False,
+                verify=False,
             )
         return None
 

@@ -17,10 +17,12 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import google_crc32c
+
+from tests.support.loopback_http import LoopbackHandler
 
 
 class StorageError(Exception):
@@ -156,14 +158,8 @@ class _Http(ThreadingHTTPServer):
         """A client that went away is no concern of the server's."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
+class _Handler(LoopbackHandler):
     server: _Http
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Nothing is printed."""
 
     def do_GET(self) -> None:
         self._answer("GET")

@@ -355,18 +355,21 @@ def test_a_line_beyond_the_bound_is_passed_over(
     assert report.lines == 4
 
 
+# Not ru_maxrss: what starts with the memory of a larger parent has that as its peak for ever.
 _BOUNDED = """
-import resource, sys
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from infra.archive_rows import ArchiveRows
 rows = ArchiveRows(Path(sys.argv[1]), now=datetime(2026, 11, 22, tzinfo=UTC))
 kept = sum(batch.num_rows for batch in rows)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+peak = int(status["VmHWM"].split()[0]) // 1024
 print(kept, rows.report.broken.get("too_long", 0), peak)
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says what the peak was")
 def test_memory_stays_below_half_a_gigabyte(tmp_path: Path) -> None:
     path = tmp_path / "huge.json.gz"
     row = b"".join(

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ needs_gcloud = pytest.mark.skipif(gcloud.missing() is not None, reason=str(gclou
 @functools.cache
 def commands(script: str, **settings: str) -> list[list[str]]:
     """The commands that a script would run, and those it asks whether something is there by."""
-    environment = {**os.environ, "PROJECT": "my-project", "DRY_RUN": "1", **settings}
+    python = {"PYTHON": sys.executable}
+    environment = {**os.environ, **python, "PROJECT": "my-project", "DRY_RUN": "1", **settings}
     done = subprocess.run(
         ["bash", str(SCRIPTS / script)], env=environment, capture_output=True, text=True,
         check=False, timeout=120,
