@@ -96,7 +96,8 @@ class Otlp:
             session=_session(),
         )
         self._lock = threading.Lock()
-        self._sender: threading.Thread | None = None
+        self._sending = False
+        self._again = False
         self._not_before = self._clock()
         self._failing = False
 
@@ -145,15 +146,23 @@ class Otlp:
     def flush(self) -> None:
         with self._lock:
             now = self._clock()
-            busy = self._sender is not None and self._sender.is_alive()
-            if now < self._not_before or busy:
+            if now < self._not_before:
                 return
+            # What came after the push under way began goes with one that follows it.
+            self._again = self._sending
+            if self._sending:
+                return
+            self._sending = True
             self._not_before = now + self._every
-            sender = self._sender = threading.Thread(target=self._send, name="otlp", daemon=True)
-        sender.start()
+        sent = threading.Event()
         # A thread, because neither the look-up of a name nor a slow trickle keeps to a timeout.
-        sender.join(self._timeout)
-        if sender.is_alive():
+        sender = threading.Thread(target=self._send_all, args=(sent,), name="otlp", daemon=True)
+        try:
+            sender.start()
+        except RuntimeError:  # no thread is to be had
+            self._sending = False
+            return
+        if not sent.wait(self._timeout):
             self._leave_alone()
 
     def close(self) -> None:
@@ -164,6 +173,16 @@ class Otlp:
 
     # --- how ------------------------------------------------------------------------------------
 
+    def _send_all(self, first: threading.Event) -> None:
+        while True:
+            self._send()
+            first.set()
+            with self._lock:
+                if self._failing or not self._again:
+                    self._sending = False
+                    return
+                self._again = False
+
     def _send(self) -> None:
         sent = False
         try:
@@ -172,7 +191,9 @@ class Otlp:
                 self._metric_exporter.export(measured) is MetricExportResult.SUCCESS
             )
             # Those of a collector that does not answer are kept, up to a bound, for the next time.
-            while sent and (spans := self._finished.take()):
+            left = len(self._finished)
+            while sent and left > 0 and (spans := self._finished.take()):
+                left -= len(spans)
                 sent = self._span_exporter.export(spans) is SpanExportResult.SUCCESS
         except Exception:  # noqa: BLE001 - whatever it is, requests are answered all the same
             sent = False
@@ -198,6 +219,9 @@ class _Finished(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         if span.context is not None and span.context.trace_flags.sampled:
             self._spans.append(span)
+
+    def __len__(self) -> int:
+        return len(self._spans)
 
     def take(self, most: int = 512) -> list[ReadableSpan]:
         taken: list[ReadableSpan] = []

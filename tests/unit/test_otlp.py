@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from shared.metrics import (
 from shared.settings import Settings
 from tests.support.collector import METRICS as PUSHED
 from tests.support.collector import TRACES, Collector, collector
+from tests.support.eventually import eventually
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 """The platform says so of most requests: do not keep it."""
@@ -101,6 +103,19 @@ def test_what_is_left_when_the_process_ends_is_pushed(told: Collector) -> None:
     assert told.value(JOBS) is None
     telemetry.close()
     assert told.value(JOBS) == 1
+
+
+def test_what_comes_while_a_push_is_under_way_follows_it(told: Collector) -> None:
+    telemetry = otlp(told, Clock(), telemetry_every_seconds=0)
+    telemetry.measure(JOBS, type="export", outcome="completed")
+    first = threading.Thread(target=telemetry.flush)
+    with told.under.holding():
+        first.start()
+        eventually(lambda: told.under.calls(PUSHED))
+        telemetry.measure(JOBS, type="export", outcome="completed")
+        telemetry.flush()
+    first.join()
+    assert eventually(lambda: told.value(JOBS) == 2)
 
 
 def test_headers_go_along_with_what_is_pushed(told: Collector) -> None:
