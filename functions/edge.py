@@ -23,6 +23,7 @@ from flask import request as current_call
 from werkzeug.exceptions import Forbidden as NotForStrangers
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from functions import measuring
 from infra import logs
 from infra.services import services
 from shared.context import Services
@@ -37,6 +38,7 @@ from shared.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from shared.telemetry import TRACEPARENT
 
 log = structlog.get_logger()
 
@@ -186,8 +188,10 @@ def task(request: Request, work: Callable[[Services, Delivery], object]) -> tupl
     if not isinstance(body, dict):
         log.error("validation_error", function=request.path, reason="the body is no JSON object")
         return "", 204
+    parent = body.pop(TRACEPARENT, None)
     delivery = Delivery(body, f"{name}#{retry}", occasion)
-    return _guarded(found, name, lambda s: work(s, delivery))
+    asked = _Asked(measuring.function_of(request), name, parent)
+    return _guarded(found, asked, lambda s: work(s, delivery))
 
 
 def event(received: CloudEvent, work: Callable[[Services, Mapping[str, Any]], object]) -> None:
@@ -201,7 +205,10 @@ def event(received: CloudEvent, work: Callable[[Services, Mapping[str, Any]], ob
         raise NotForStrangers from error
     message = received.data["message"]
     data = json.loads(base64.b64decode(message["data"]))
-    _, status = _guarded(found, f"message {message['messageId']}", lambda s: work(s, data))
+    function = measuring.function_of(current_call) if current_call else "event"
+    parent = (message.get("attributes") or {}).get(TRACEPARENT)
+    asked = _Asked(function, f"message {message['messageId']}", parent)
+    _, status = _guarded(found, asked, lambda s: work(s, data))
     if status >= 500:
         raise RuntimeError(f"message {message['messageId']} is to be delivered again")
 
@@ -211,16 +218,38 @@ def _stranger(function: str, error: Forbidden) -> str:
     return error.message
 
 
-def _guarded(found: Services, name: str, work: Callable[[Services], object]) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A delivery to a function: its name, and the trace in which it was asked for, if any."""
+
+    function: str
+    name: str
+    parent: object
+
+    @property
+    def traceparent(self) -> str | None:
+        return self.parent if isinstance(self.parent, str) else None
+
+
+def _guarded(found: Services, asked: _Asked, work: Callable[[Services], object]) -> tuple[str, int]:
     clock = time.monotonic()
-    with structlog.contextvars.bound_contextvars(delivery=name):
+    with (
+        structlog.contextvars.bound_contextvars(delivery=asked.name),
+        measuring.delivery(found.telemetry, asked.function, asked.traceparent) as outcome,
+    ):
         try:
             work(found)
         except RetryLater as error:
+            outcome.is_("postponed", error.code)
             log.warning("delivery_postponed", reason=error.message)
             return "", 503
         except LeaderboardError as error:
+            outcome.is_("refused", error.code)
             log.warning("delivery_refused", error=error.code, reason=error.message)
             return "", 204
+        except Exception:
+            log.exception("delivery_failed")
+            raise
+        outcome.is_("done")
         log.debug("delivery_done", duration_ms=int((time.monotonic() - clock) * 1000))
         return "", 204

@@ -15,6 +15,7 @@ from shared import (
     notices,
     pipeline,
     retention,
+    system_state,
 )
 from shared.context import Services
 from shared.ports import Task
@@ -57,7 +58,10 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck, drop old lines of the log, send what somebody should hear of, seal."""
+    """Settle what got stuck, drop old lines of the log, send what somebody should hear of, seal.
+
+    Nobody else comes by so often, so it also measures how the system stands.
+    """
     job_steps.sweep(services)
     pipeline.sweep(services)
     costs.sweep(services)
@@ -65,3 +69,4 @@ def sweep(services: Services) -> None:
     live_log.expire(services)
     notices.sweep(services)
     audit_seals.seal(services)
+    system_state.push(services)

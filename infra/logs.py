@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from infra.sentry import reports_of
 from shared.errors import Rejected
 from shared.settings import Settings
 
@@ -16,13 +17,16 @@ from shared.settings import Settings
 def configure(settings: Settings) -> None:
     """Set up structlog once a process. Every line has time, level, event and the bound context.
 
-    A ``log_file`` gets JSON whatever the format. Raises Rejected if it cannot be written.
+    A ``log_file`` gets JSON whatever the format. Errors with a trace go to Sentry, too, where that
+    is set. Raises Rejected if the file cannot be written.
     """
     json_wanted = settings.log_format == "json" or settings.log_file is not None
+    reports = reports_of(settings)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            *(() if reports is None else (reports,)),
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info

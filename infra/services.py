@@ -17,6 +17,8 @@ from infra.github import sign_in as github_sign_in
 from infra.outward import HttpOutward
 from infra.profile_lookups import lookups
 from infra.rates import rates_of
+from infra.telemetry import telemetry_of
+from infra.traced import TracedEvents, TracedTasks
 from shared.blobs import Blobs
 from shared.board_reading import BoardReader
 from shared.breaker import Breaker
@@ -43,7 +45,8 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
     ports = (
         _on_google_cloud(settings, clock) if settings.backend == "gcp" else _here(settings, clock)
     )
-    budget = Budget(ports.documents, settings, clock)
+    telemetry = telemetry_of(settings)
+    budget = Budget(ports.documents, settings, clock, telemetry)
     warehouse = ports.warehouse
     if limits_of(settings).metered:
         warehouse = MeteredWarehouse(warehouse, budget, new_id)
@@ -52,12 +55,12 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         settings=settings,
         documents=ports.documents,
         warehouse=warehouse,
-        tasks=ports.tasks,
-        events=ports.events,
+        tasks=TracedTasks(ports.tasks, telemetry) if telemetry.on else ports.tasks,
+        events=TracedEvents(ports.events, telemetry) if telemetry.on else ports.events,
         archive=ports.archive,
         github=github.make(settings, ports.documents, breaker, clock),
         blobs=ports.blobs,
-        boards=BoardReader(ports.documents, now=clock),
+        boards=BoardReader(ports.documents, now=clock, telemetry=telemetry),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,
         breaker=breaker,
@@ -70,6 +73,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         new_id=new_id,
         jitter=random.random,
         lookups=lookups(settings),
+        telemetry=telemetry,
     )
 
 

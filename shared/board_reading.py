@@ -44,6 +44,7 @@ from shared.boards import (
 from shared.errors import NotFound, Rejected, RetryLater
 from shared.models import AccountClass, Kind
 from shared.ports import Document
+from shared.telemetry import SILENT, CacheReads, Telemetry
 
 _SELECTABLE = (*(account_class.value for account_class in CLASSES), ALL_CLASSES)
 
@@ -97,6 +98,7 @@ class BoardReader:
         now: Callable[[], datetime],
         pointer_seconds: float = 2.0,
         cached_parts: int = 1000,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._documents = documents
         self._now = now
@@ -105,6 +107,14 @@ class BoardReader:
         self._heads: dict[str, tuple[datetime, Head]] = {}
         self._parts: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
+        self._telemetry = telemetry
+        self._head_reads = CacheReads("board_heads")
+        self._part_reads = CacheReads("board_parts")
+
+    @property
+    def caches(self) -> tuple[tuple[CacheReads, int], ...]:
+        """The caches, and how much each holds."""
+        return (self._head_reads, len(self._heads)), (self._part_reads, len(self._parts))
 
     # --- what callers ask for ---------------------------------------------------------------
 
@@ -114,8 +124,10 @@ class BoardReader:
         with self._lock:
             cached = self._heads.get(path)
         if cached is not None and self._now() - cached[0] < self._pointer_age:
+            self._head_reads.add(self._telemetry, hits=1)
             current = cached[1]
         else:
+            self._head_reads.add(self._telemetry, misses=1)
             current = self._load_head(path, f"There is no {window} board of this yet.")
             with self._lock:
                 self._heads[path] = (self._now(), current)
@@ -316,6 +328,7 @@ class BoardReader:
             for path in bodies:
                 self._parts.move_to_end(path)
         missing = [path for path in paths if path not in bodies]
+        self._part_reads.add(self._telemetry, hits=len(bodies), misses=len(missing))
         for path, document in zip(
             missing, self._documents.get(*missing) if missing else (), strict=True
         ):

@@ -10,10 +10,10 @@ failures in a row, when the last began to count, and until when somebody probes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +33,9 @@ PAUSE = timedelta(minutes=5)
 PROBE = timedelta(minutes=2)
 """How long a probe may take before it counts as lost with its worker."""
 
+SERVICES = ("BigQuery", "github", "notices")
+"""What is guarded here, by the names that the guards give."""
+
 _KNOWN_FOR = timedelta(seconds=5)
 """How long an instance relies on what it read last."""
 
@@ -47,6 +50,12 @@ class Circuit(BaseModel):
     failures: int = 0
     opened_at: str | None = None
     probed_until: str | None = None
+
+    def position(self, now: datetime) -> Literal["closed", "open", "half-open"]:
+        """Half-open is a circuit that waits for the result of a probe, or for somebody to try."""
+        if self.opened_at is None:
+            return "closed"
+        return "open" if now < parse_time(self.opened_at) + PAUSE else "half-open"
 
 
 class Breaker:
@@ -95,6 +104,14 @@ class Breaker:
             return found[1]
         (document,) = self._documents.get(_path(service))
         return self._remember(service, _read(document))
+
+    def circuits(self, services: Sequence[str]) -> dict[str, Circuit]:
+        """What is known of some services now. One round trip."""
+        documents = self._documents.get(*map(_path, services))
+        return {
+            service: self._remember(service, _read(document))
+            for service, document in zip(services, documents, strict=True)
+        }
 
     # --- how --------------------------------------------------------------------------------
 

@@ -33,9 +33,11 @@ from shared.budget_status import Status, status
 from shared.cost_summaries import summary
 from shared.errors import BudgetRefused, BudgetWaits, LeaderboardError
 from shared.limits import CONFIG, LEAST_BYTES, TIB, Limits, dollars, in_force, price_of, shown
+from shared.metrics import BILLED_BYTES, BILLED_DOLLARS
 from shared.models import iso
 from shared.ports import Allowance, Documents, Json, Operator, Query, Transaction, Usage, Write
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -64,15 +66,28 @@ class Room:
     renews_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What a settlement books that was not booked before."""
+
+    bytes: int
+    micro_usd: int
+
+
 class Budget:
     """The budget that is kept in ``documents``. ``now`` gives aware UTC."""
 
     def __init__(
-        self, documents: Documents, settings: Settings, now: Callable[[], datetime]
+        self,
+        documents: Documents,
+        settings: Settings,
+        now: Callable[[], datetime],
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._documents = documents
         self._settings = settings
         self._now = now
+        self._telemetry = telemetry
         self._read: tuple[datetime, Limits] | None = None
 
     def limits(self) -> Limits:
@@ -128,7 +143,10 @@ class Budget:
         settled = self._documents.transact(lambda t: self._settled(t, usage, moment))
         if settled is None:
             return False
-        bill, warnings = settled
+        bill, added, warnings = settled
+        self._telemetry.measure(BILLED_BYTES, added.bytes, statement=bill.statement)
+        usd = float(dollars(added.micro_usd))
+        self._telemetry.measure(BILLED_DOLLARS, usd, statement=bill.statement)
         log.info(
             "cost_recorded", charge=bill.id, statement=bill.statement, day=bill.day,
             bytes_billed=bill.bytes_billed, usd=str(dollars(bill.micro_usd)),
@@ -227,7 +245,7 @@ class Budget:
 
     def _settled(
         self, transaction: Transaction, usage: Usage, moment: datetime
-    ) -> tuple[Entry, list[tuple[str, int, int]]] | None:
+    ) -> tuple[Entry, _Added, list[tuple[str, int, int]]] | None:
         document = transaction.get(f"charges/{id_of(usage)}")
         limits = in_force(self._settings, transaction.get(CONFIG))
         charge = entry(document) if document is not None else _unreserved(usage, limits)
@@ -255,7 +273,7 @@ class Budget:
             transaction.write(each.write())
         transaction.write(bill.write())
         transaction.write(summed.with_bill(charge, bill).write(charge.held_on))
-        return bill, warnings
+        return bill, _Added(extra, cost), warnings
 
     def _looked_after(self, charge: Entry, usage_of: Callable[[str], Usage | None]) -> str:
         usage = usage_of(charge.id)

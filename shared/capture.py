@@ -40,6 +40,7 @@ from shared.extractions import Extracted
 from shared.gathered import Missing
 from shared.jobs import Job, Stage
 from shared.metering import Meter
+from shared.metrics import EVENTS
 from shared.planning import Plan, Purchase
 from shared.ports import Allowance, Archive, ArchiveTable, Json, Selection
 from shared.repositories import Repository
@@ -145,6 +146,7 @@ class _Capture:
             extraction = self._archive.extract(table, allowance, removed)
             removals.drop_newly_removed(self._services, removed)
             extractions.note(self._services, table, extraction, allowance.id)
+            self._services.telemetry.measure(EVENTS, extraction.rows, source="archive")
             log.info("archive_table_extracted", table=table.name, rows=extraction.rows)
 
         self._run(name, purchase.max_bytes, "extract_events", self._everyone, work)
@@ -221,7 +223,10 @@ class _Capture:
             # Named by the table: what is read for more repositories takes the place of what was.
             removed = people.current(self._services).removed
             first, last = table.first, table.last
-            self._archive.gather(table.name, of, first, last, table, about, allowance, removed)
+            unit = self._archive.gather(
+                table.name, of, first, last, table, about, allowance, removed
+            )
+            self._services.telemetry.measure(EVENTS, unit.rows, source="archive")
             removals.drop_newly_removed(self._services, removed)
 
         name = f"read-v{EXTRACTION_VERSION}-{table.name}-{until}"

@@ -18,6 +18,7 @@ from shared.ports import Archive, Documents, Events, Tasks, Warehouse
 from shared.publishing import Publisher
 from shared.rates import Rates
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Services:
     jitter: Callable[[], float]
     lookups: tuple[ProfileLookup, ...] = ()
     sign_in: SignIn | None = None
+    telemetry: Telemetry = SILENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from shared.repositories import Repository, unit_name
 from shared.rule_sets import Versioned
 from shared.statements import method_digest, windows_parameter
 from shared.tables import Dataset
+from shared.telemetry import CacheReads
 
 CUSTOM = "custom"
 """The name of every window that is not published."""
@@ -98,6 +99,12 @@ class RangeBoards:
         self._keep_rows = keep_rows
         self._kept: OrderedDict[str, RangeBoard] = OrderedDict()
         self._lock = threading.Lock()
+        self._reads = CacheReads("ranges")
+
+    @property
+    def caches(self) -> tuple[tuple[CacheReads, int], ...]:
+        """This one, and how much it holds."""
+        return ((self._reads, len(self._kept)),)
 
     def board(
         self,
@@ -120,7 +127,10 @@ class RangeBoards:
                 kept = self._kept.get(key)
                 if kept is not None:
                     self._kept.move_to_end(key)
-                    return kept
+            if kept is not None:
+                self._reads.add(services.telemetry, hits=1)
+                return kept
+            self._reads.add(services.telemetry, misses=1)
             counted = _count(services, basis, name)
             # A scrape that came between has replaced what the receipt names: then once more.
             basis = _basis(services, board, registered, window)

@@ -20,6 +20,7 @@ from shared.github_events import Telling
 from shared.github_streams import Source
 from shared.jobs import Job, JobType, Stage
 from shared.mails import mail_secret
+from shared.metrics import EVENTS
 from shared.models import iso, parse_time
 from shared.ports import Json, Transaction
 from shared.repository_records import Repository, read, stored, told
@@ -153,7 +154,9 @@ class _Step:
             return self._restart(state, round_, stream, error)
         self._requests += 1
         after = state.model_copy(update={"readings": {**state.readings, stream: taken.reading}})
-        return github_pages.keep(self._services, key, state, after, taken.rows)
+        kept = github_pages.keep(self._services, key, state, after, taken.rows)
+        self._services.telemetry.measure(EVENTS, len(taken.rows), source="github")
+        return kept
 
     def _restart(
         self, state: SyncState, round_: Round, stream: Stream, error: BadCursor

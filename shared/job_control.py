@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from shared import audit, jobs, live_log, pipeline_runs, repositories
+from shared import audit, job_measures, jobs, live_log, pipeline_runs, repositories
 from shared.context import Caller, Services
 from shared.errors import Conflict, NotFound
 from shared.jobs import SLACK, Job, Progress, RepositoryStatus, State
@@ -40,6 +40,7 @@ def cancel(services: Services, caller: Caller, job_id: str) -> Job:
     job, is_new = services.documents.transact(stop)
     told_of_end(services, job)
     if is_new:
+        job_measures.ended(services, job)
         log.info("job_cancelled", job_id=job.id, by=caller.actor)
     return job
 

@@ -7,7 +7,15 @@ from datetime import timedelta
 
 import structlog
 
-from shared import job_places, job_records, job_waits, live_log, notices, pipeline_runs
+from shared import (
+    job_measures,
+    job_places,
+    job_records,
+    job_waits,
+    live_log,
+    notices,
+    pipeline_runs,
+)
 from shared.context import Services
 from shared.errors import (
     BudgetWaits,
@@ -50,13 +58,16 @@ def run(services: Services, job_id: str, number: int, delivery: str, step: Step)
     job = _begin(services, job_id, number, delivery)
     if job is None:
         return None
-    with structlog.contextvars.bound_contextvars(job_id=job.id, repository=job.repository):
+    with (
+        structlog.contextvars.bound_contextvars(job_id=job.id, repository=job.repository),
+        job_measures.step(services, job) as measured,
+    ):
         try:
             with working_for(job.queue):
                 next_stage, result = step(job)
         except Exception as error:  # noqa: BLE001 - a job outlives every failure of its steps
-            return fail(services, job, error)
-        return _told(services, _advance(services, job, next_stage, result))
+            return measured.ended(fail(services, job, error))
+        return measured.ended(_told(services, _advance(services, job, next_stage, result)))
 
 
 def report(services: Services, job: Job, done: int, total: int, message: str) -> None:
@@ -354,6 +365,7 @@ def _settle(services: Services, job: Job) -> bool:
 def _told(services: Services, job: Job | None) -> Job | None:
     """Prompt the pipeline runs that wait for a job's end. What is lost here, their sweep finds."""
     if job is not None and job.ended:
+        job_measures.ended(services, job)
         for run_id in job.awaited_by:
             pipeline_runs.prompt(services, run_id, f"after-{job.id}")
     return job

@@ -127,6 +127,13 @@ class Documents(Protocol):
 
     def query(self, query: Query) -> DocumentPage: ...
 
+    def count(self, query: Query) -> int:
+        """How many documents a query finds, ``limit`` of them at most.
+
+        Firestore bills a read for each thousand that it counts, and one at least.
+        """
+        ...
+
     def scrub(self) -> None:
         """Have no trace left in our files of what was deleted or overwritten until now.
 

@@ -30,6 +30,7 @@ from shared.global_requests import request_global as request_global
 from shared.jobs import Job, JobType, Stage
 from shared.labels import with_borne_names
 from shared.messages import CHANGED
+from shared.metrics import RECALCULATIONS
 from shared.models import Window, iso, parse_time, published_windows
 from shared.ports import Json, Unit
 from shared.publishing import Draft, Published
@@ -94,7 +95,7 @@ def recalculate_repository(
             services, repository_board(repo_id), repository.name, counted, rules, by_month=True
         ),
     )
-    published = [services.publisher.publish(draft) for draft in drafts]
+    published = _publish(services, "repository", drafts)
     if _withdrawn(services, repo_id):
         raise NotFound(f"{repository.name} was removed meanwhile.")
     return published
@@ -203,6 +204,14 @@ def _consistent(
         if all(now.get(unit.name) == unit.digest for unit in standings):
             return drafts
     raise RetryLater("The standings keep changing. Try again.")
+
+
+def _publish(services: Services, scope: str, drafts: list[Draft]) -> list[Published]:
+    published = [services.publisher.publish(draft) for draft in drafts]
+    for each in published:
+        outcome = "published" if each.changed else "unchanged"
+        services.telemetry.measure(RECALCULATIONS, scope=scope, outcome=outcome)
+    return published
 
 
 def drafts_of(
@@ -320,7 +329,7 @@ def recalculate_global(services: Services, job: Job | None = None) -> dict[str, 
     )
     if not drafts:
         services.publisher.withdraw(GLOBAL)
-    published = [services.publisher.publish(draft) for draft in drafts]
+    published = _publish(services, "global", drafts)
     global_requests.made_from(services, made)
     return {"boards": {p.head.window: p.head.generation for p in published}}
 

@@ -9,6 +9,7 @@ from shared.context import Services
 from shared.errors import NotFound
 from shared.jobs import Job, RepositoryStatus, Stage, State
 from shared.messages import SCRAPED
+from shared.metrics import CONTRIBUTIONS
 from shared.models import RepositoryName, iso
 from shared.ports import Fields, Json, Transaction
 from shared.repositories import Repository
@@ -41,6 +42,7 @@ def scrape(services: Services, job: Job) -> tuple[Stage | None, dict[str, Json]]
         # Where GitHub is asked, it has told the latest name.
         called=str(name["repo_name"][0]) if name.num_rows and not repository.node_id else None,
     )
+    services.telemetry.measure(CONTRIBUTIONS, unit.rows)
     log.info("scrape_completed", rows=unit.rows)
     return Stage.BOARDS, {"repo_id": repo_id, "contributions": unit.rows, "as_of": iso(held.as_of)}
 

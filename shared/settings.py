@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,30 @@ class Settings(BaseModel):
     log_format: Literal["json", "console"] = "console"
     log_file: Path | None = Field(
         default=None, description="file that JSON logs are added to, in place of standard error"
+    )
+
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="where measurements and traces are pushed to by OTLP over HTTP; unset: nowhere",
+    )
+    otlp_headers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+=[!-~ ]+$")], ...] = Field(
+        default=(), repr=False, description="headers, NAME=VALUE, that are sent along"
+    )
+    otlp_traces: float = Field(
+        default=1.0, ge=0, le=1, description="share of traces that are recorded"
+    )
+    sentry_dsn: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^@/\s]+@[^/\s]+/(\S+/)?\d+$",
+        repr=False,
+        description="where unexpected errors are reported; unset: in the log only",
+    )
+    telemetry_every_seconds: float = Field(
+        default=5.0, ge=0, le=3600, description="time between two pushes; 0: after every request"
+    )
+    telemetry_timeout_seconds: float = Field(
+        default=0.5, gt=0, le=30, description="the most that a push may delay a request"
     )
 
     archive_url: str = Field(
@@ -179,7 +203,10 @@ class Settings(BaseModel):
         description="what calls of /api/v1/hooks are signed with; unset means there are none",
     )
     notify_webhook_url: str | None = Field(
-        default=None, pattern=r"^https?://", description="where failed pipeline runs are told"
+        default=None,
+        pattern=r"^https?://",
+        repr=False,
+        description="where failed pipeline runs are told",
     )
     notify_webhook_secret: str | None = Field(
         default=None, min_length=16, repr=False, description="what such notices are signed with"

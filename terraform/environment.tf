@@ -24,6 +24,7 @@ locals {
     BUDGET_DAILY_USD         = tostring(var.budget_daily_usd)
     BUDGET_MONTHLY_USD       = tostring(var.budget_monthly_usd)
     BUDGET_WARNING_PERCENT   = tostring(var.budget_warning_percent)
+    OTLP_ENDPOINT            = var.otlp_endpoint
     TRUSTED_PROXIES          = local.has_edge ? "2" : "1"
   }
 

@@ -9,6 +9,8 @@ locals {
   # The defaults with what var.functions changes of them.
   functions = {
     for name, function in local.defaults : name => merge(function, {
+      secrets = concat(function.secrets, local.deployment.secrets_of_all)
+      }, {
       for key, value in try(var.functions[name], {}) : key => value if value != null
     })
   }

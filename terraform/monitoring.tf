@@ -14,6 +14,8 @@ locals {
     failed_requests  = { event = "request_failed", also = "", what = "Requests that ended in an error of ours" }
     auth_failures    = { event = "auth_failures", also = "", what = "Keys are refused again and again" }
     failed_checks    = { event = "health_check_failed", also = "", what = "Parts that did not answer a health check" }
+    broken_calls     = { event = "delivery_failed", also = "", what = "Tasks, messages and set times that broke a function" }
+    open_circuits    = { event = "circuit_opened", also = "", what = "A service outside failed again and again and is left alone" }
     postponed_events = { event = "delivery_postponed", also = "", what = "Deliveries that were put off" }
   }
 
@@ -24,6 +26,9 @@ locals {
     budget_warnings = { above = 0, window = "300s", severity = "WARNING" }
     budget_overruns = { above = 0, window = "300s", severity = "CRITICAL" }
     auth_failures   = { above = 0, window = "300s", severity = "WARNING" }
+    broken_calls    = { above = 0, window = "300s", severity = "ERROR" }
+    open_circuits   = { above = 0, window = "300s", severity = "WARNING" }
+    failed_checks   = { above = 0, window = "300s", severity = "WARNING" }
   }
 }
 

@@ -107,8 +107,19 @@ variable "log_level" {
   }
 }
 
+variable "otlp_endpoint" {
+  description = "Collector that measurements and traces are pushed to by OTLP over HTTP, as in docs/operations.md. Empty: none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.otlp_endpoint == "" || can(regex("^https://[^ ]+$", var.otlp_endpoint))
+    error_message = "The collector is given as https://..., without /v1/metrics."
+  }
+}
+
 variable "secrets_added" {
-  description = "Secrets that you have added a value to by hand, so that functions start with them: GITHUB_TOKEN or GITHUB_APP_PRIVATE_KEY, GITHUB_OAUTH_CLIENT_SECRET."
+  description = "Secrets that you have added a value to by hand, so that functions start with them, for example GITHUB_TOKEN or SENTRY_DSN."
   type        = set(string)
   default     = []
 

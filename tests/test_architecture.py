@@ -51,6 +51,7 @@ SHARED = sources("shared")
 FOREIGN = {
     "infra", "functions", "main", "tests", "google", "flask", "werkzeug", "functions_framework",
     "cloudevents", "duckdb", "sqlite3", "sqlglot", "requests", "httpx", "urllib", "subprocess",
+    "opentelemetry", "sentry_sdk", "prometheus_client",
 }  # fmt: skip
 
 FORBIDDEN_CALLS = {
@@ -93,6 +94,11 @@ def test_the_functions_reach_the_infrastructure_through_its_composition_only() -
 _LOOK = """
 import json, sys
 import main
+from infra import logs
+from infra.telemetry import telemetry_of
+from shared.settings import Settings
+logs.configure(Settings())
+telemetry_of(Settings())
 from functions_framework import _function_registry as registry
 names = {name: getattr(main, name).__name__ for name in main.__all__}
 kinds = {name: registry.REGISTRY_MAP.get(name) for name in main.__all__}
@@ -121,6 +127,15 @@ def test_importing_main_loads_no_client_of_google_and_no_duckdb(loaded: dict[str
         and not name.startswith(FRAMEWORKS_OWN)
     }
     assert unwanted <= {"google", "google.cloud"}
+
+
+def test_without_a_collector_or_sentry_none_of_their_libraries_is_loaded(
+    loaded: dict[str, object],
+) -> None:
+    modules = loaded["modules"]
+    assert isinstance(modules, list)
+    unwanted = {"opentelemetry", "sentry_sdk", "prometheus_client"}
+    assert not {name for name in modules if name.split(".")[0] in unwanted}
 
 
 def exports() -> set[str]:

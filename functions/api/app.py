@@ -14,7 +14,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge, live_routes
+from functions import edge, live_routes, measuring
 from functions.api import (
     activity,
     audit_trail,
@@ -38,6 +38,7 @@ from functions.api import (
     people,
     pipeline,
     repositories,
+    system,
 )
 from functions.api.access import anonymous
 from functions.api.parsing import MOST_BODY_BYTES, check_length
@@ -48,6 +49,7 @@ from shared import audit
 from shared.context import Services
 from shared.errors import LeaderboardError, Rejected, RetryLater
 from shared.settings import Settings
+from shared.telemetry import SILENT, Telemetry
 
 log = structlog.get_logger()
 
@@ -71,6 +73,7 @@ RESOURCES = (
     flags.resource,
     keys.resource,
     health.resource,
+    system.resource,
     openapi.resource,
 )
 
@@ -106,6 +109,7 @@ def _begin() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.monotonic()
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    measuring.begin(_telemetry())
     check_length(request)
     limiting.admit()
 
@@ -124,6 +128,7 @@ def _finish(response: Response) -> Response:
         status=response.status_code,
         duration_ms=int((time.monotonic() - g.started) * 1000),
     )
+    measuring.end(response)
     return response
 
 
@@ -141,7 +146,15 @@ def _settings() -> Settings | None:
         return None
 
 
+def _telemetry() -> Telemetry:
+    try:
+        return surroundings().services().telemetry
+    except LeaderboardError:
+        return SILENT
+
+
 def _forget(_error: BaseException | None) -> None:
+    measuring.close()
     structlog.contextvars.reset_contextvars(**g.pop("bound", {}))
 
 
@@ -155,7 +168,12 @@ def _failed(error: Exception) -> Response | AnyResponse:
     failure = edge.failure_of(error, _now_of(error))
     if failure.is_ours:
         level = log.warning if isinstance(error, RetryLater) else log.exception
-        level("request_failed", error=failure.code, reason=str(error)[:500])
+        level(
+            "request_failed",
+            error=failure.code,
+            reason=str(error)[:500],
+            route=measuring.route_of(request),
+        )
         if not isinstance(error, RetryLater):
             _put_on_trail(error)
     elif isinstance(error, Rejected):

@@ -90,7 +90,9 @@ def _json(reference: str) -> Json:
     return {"application/json": {"schema": {"$ref": reference}}}
 
 
-def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
+def _page(
+    name: str, summary: str, media_type: str, schema: str, errors: tuple[int, ...] = ()
+) -> Json:
     success = {
         "description": summary,
         "headers": {**_HEADERS, **_READ_HEADERS},
@@ -104,10 +106,26 @@ def _page(name: str, summary: str, media_type: str, schema: str) -> Json:
             "responses": {
                 "200": success,
                 "304": _UNCHANGED,
-                **{str(status): _error(status, _ERROR_BODY) for status in (400, 413, 429)},
+                **{
+                    str(status): _error(status, _ERROR_BODY)
+                    for status in sorted({400, 413, 429, *errors})
+                },
             },
         }
     }
+
+
+def _numbers() -> Json:
+    page = _page(
+        "show_metrics",
+        "How the system stands, as Prometheus reads it. Open on one machine, else by key.",
+        "text/plain",
+        "string",
+        (401, 403, _UNEXPECTED),
+    )
+    del page["get"]["responses"]["304"]
+    page["get"] |= {"tags": ["system"], "security": [{}, {_KEY: []}]}
+    return page
 
 
 _FILE: Json = {"schema": {}}
@@ -117,6 +135,7 @@ _ABOUT_ITSELF: Json = {
     "/api/v1/openapi.json": _page(
         "show_openapi_of_version", "This document.", "application/json", "object"
     ),
+    "/metrics": _numbers(),
     "/docs": _page("show_docs", "This document as a page.", "text/html", "string"),
 }
 

@@ -9,6 +9,7 @@ from shared import repositories
 from shared.context import Services
 from shared.models import RepositoryName
 from shared.repositories import Repository
+from shared.telemetry import CacheReads
 
 _KNOWN_FOR = timedelta(seconds=2)
 _MOST_KNOWN = 1000
@@ -23,6 +24,12 @@ class KnownRepositories:
     def __init__(self) -> None:
         self._known: dict[str, tuple[datetime, Repository]] = {}
         self._lock = threading.Lock()
+        self._reads = CacheReads("repositories")
+
+    @property
+    def caches(self) -> tuple[tuple[CacheReads, int], ...]:
+        """This one, and how much it holds."""
+        return ((self._reads, len(self._known)),)
 
     def get(self, services: Services, name: RepositoryName) -> Repository:
         """The registered repository. Raises NotFound."""
@@ -30,7 +37,9 @@ class KnownRepositories:
         with self._lock:
             found = self._known.get(name.key)
         if found is not None and now - found[0] < _KNOWN_FOR:
+            self._reads.add(services.telemetry, hits=1)
             return found[1]
+        self._reads.add(services.telemetry, misses=1)
         repository = repositories.get(services, name)
         if repository.github_id is not None:
             with self._lock:

@@ -35,6 +35,8 @@ from shared.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from shared.health import Probes
+from shared.system_state import KeptState
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -146,6 +148,8 @@ class Surroundings:
     ranges: RangeBoards = field(default_factory=RangeBoards)
     known: KnownRepositories = field(default_factory=KnownRepositories)
     activities: ActivityFacts = field(default_factory=ActivityFacts)
+    probes: Probes = field(default_factory=Probes)
+    state: KeptState = field(default_factory=KeptState)
 
 
 def surroundings() -> Surroundings:

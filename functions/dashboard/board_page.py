@@ -171,7 +171,8 @@ def rendered(
         *(head.edition, head.kept, current.generation),
         None if repository is None else (repository.name, repository.status),
     )
-    shown = Markup(body()) if address.search else kept_pages().page(key, body)  # noqa: S704
+    kept, seen_by = kept_pages(), services.telemetry
+    shown = Markup(body()) if address.search else kept.page(key, body, seen_by)  # noqa: S704
     return render_template(
         "board.html",
         body=shown,

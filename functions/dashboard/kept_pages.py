@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from flask import current_app
 from markupsafe import Markup
 
+from shared.telemetry import SILENT, CacheReads, Telemetry
+
 MOST_CHARACTERS = 16_000_000
 
 _EXTENSION = "kept_pages"
@@ -25,14 +27,23 @@ class KeptPages:
         self._pages: OrderedDict[Hashable, Markup] = OrderedDict()
         self._characters = 0
         self._lock = threading.Lock()
+        self._reads = CacheReads("pages")
 
-    def page(self, key: Hashable, make: Callable[[], str]) -> Markup:
+    @property
+    def caches(self) -> tuple[tuple[CacheReads, int], ...]:
+        """This one, and how much it holds."""
+        return ((self._reads, len(self._pages)),)
+
+    def page(self, key: Hashable, make: Callable[[], str], telemetry: Telemetry = SILENT) -> Markup:
         """The page of that key, made if it is not kept."""
         with self._lock:
             found = self._pages.get(key)
             if found is not None:
                 self._pages.move_to_end(key)
-                return found
+        if found is not None:
+            self._reads.add(telemetry, hits=1)
+            return found
+        self._reads.add(telemetry, misses=1)
         made = Markup(make())  # noqa: S704 - what a template rendered
         with self._lock:
             before = self._pages.pop(key, None)

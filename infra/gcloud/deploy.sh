@@ -7,7 +7,7 @@
 # DRY_RUN=1 only prints what a first run would do, DRY_RUN=update what a repeat would.
 #
 # Settings: REGION, BIGQUERY_LOCATION, FIRESTORE_LOCATION, PUBLIC=0 to close the API,
-# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD, GITHUB_APP_ID with GITHUB_APP_INSTALLATION,
+# BUDGET_DAILY_USD, BUDGET_MONTHLY_USD, OTLP_ENDPOINT, GITHUB_APP_ID with GITHUB_APP_INSTALLATION,
 # GITHUB_OAUTH_CLIENT_ID.
 # Alerts, dashboard, billing alert, load balancer and build triggers are Terraform's alone.
 set -euo pipefail
@@ -184,6 +184,7 @@ variables+="|ARCHIVE_PROJECT=$(table value archive_project)|BLOBS_BUCKET=$BLOBS|
 variables+="|BUDGET_MONTHLY_USD=${BUDGET_MONTHLY_USD:-50}"
 variables+="|BUDGET_WARNING_PERCENT=${BUDGET_WARNING_PERCENT:-80}"
 [[ -z ${GITHUB_OAUTH_CLIENT_ID:-} ]] || variables+="|GITHUB_OAUTH_CLIENT_ID=$GITHUB_OAUTH_CLIENT_ID"
+[[ -z ${OTLP_ENDPOINT:-} ]] || variables+="|OTLP_ENDPOINT=$OTLP_ENDPOINT"
 [[ -z ${GITHUB_APP_ID:-} ]] ||
   variables+="|GITHUB_APP_ID=$GITHUB_APP_ID|GITHUB_APP_INSTALLATION=$GITHUB_APP_INSTALLATION"
 while IFS='|' read -r name account trigger timeout memory cpu concurrency least most secrets own; do

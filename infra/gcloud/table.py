@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE: Mapping[str, Any] = json.loads((ROOT / "infra" / "deployment.json").read_text("utf-8"))
 FUNCTIONS: Mapping[str, Any] = TABLE["functions"]
 GRANTS: Mapping[str, Any] = TABLE["grants"]
+SECRETS: Mapping[str, list[str]] = {
+    name: [*function["secrets"], *TABLE["secrets_of_all"]] for name, function in FUNCTIONS.items()
+}
 
 Rows = Iterable[Iterable[object]]
 
@@ -31,7 +34,7 @@ def functions() -> Rows:
         "max_instances",
     )  # fmt: skip
     for name, function in FUNCTIONS.items():
-        secrets = ",".join(function["secrets"])
+        secrets = ",".join(SECRETS[name])
         own = ",".join(f"{key}={value}" for key, value in function.get("environment", {}).items())
         yield (name, *(function[each] for each in names), secrets, own)
 
@@ -63,8 +66,8 @@ def publishers() -> Rows:
 
 
 def secret_readers() -> Rows:
-    for function in FUNCTIONS.values():
-        yield from ((function["account"], secret) for secret in function["secrets"])
+    for name, function in FUNCTIONS.items():
+        yield from ((function["account"], secret) for secret in SECRETS[name])
 
 
 def callers() -> Rows:

@@ -93,6 +93,9 @@ class FirestoreDocuments:
         more = len(found) > query.limit
         return DocumentPage(documents, cursor(query, documents[-1]) if more else None)
 
+    def count(self, query: Query) -> int:
+        return self._calls.count(query)
+
     def scrub(self) -> None:
         """Nothing is kept in files of ours. See the port."""
 

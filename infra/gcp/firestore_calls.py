@@ -21,12 +21,14 @@ from shared.errors import Conflict, Rejected
 from shared.ports import Document, Query, Write
 
 SERVICE = "Firestore"
+_COUNT = "count"
 MAX_REQUEST_BYTES = 10 << 20
 EMULATOR_REQUEST_BYTES = 4 << 20
 
 _BatchGet = types.BatchGetDocumentsRequest.pb()
 _Commit = types.CommitRequest.pb()
 _RunQuery = types.RunQueryRequest.pb()
+_RunAggregation = types.RunAggregationQueryRequest.pb()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,18 @@ class FirestoreCalls:
         request = _RunQuery(parent=self.place.root, structured_query=structured(query, self.place))
         with as_our_errors(SERVICE), _unprepared(query):
             return self._repeated(self._run)(request)
+
+    def count(self, query: Query) -> int:
+        """How many documents a query finds, up to its limit."""
+        request = _RunAggregation(parent=self.place.root)
+        aggregation = request.structured_aggregation_query
+        aggregation.structured_query.CopyFrom(structured(query, self.place))
+        aggregation.structured_query.limit.value = query.limit
+        counted = aggregation.aggregations.add()
+        counted.alias = _COUNT
+        counted.count.SetInParent()
+        with as_our_errors(SERVICE), _unprepared(query):
+            return self._repeated(self._count)(request)
 
     def commit(self, writes: Sequence[Write]) -> None:
         request = self._commit_request(writes)
@@ -138,6 +152,15 @@ class FirestoreCalls:
         stream = self._client().run_query(types.RunQueryRequest.wrap(request), **self._options)
         responses = map(types.RunQueryResponse.pb, stream)
         return [self.place.document(each.document) for each in responses if each.document.name]
+
+    def _count(self, request: Any) -> int:
+        stream = self._client().run_aggregation_query(
+            types.RunAggregationQueryRequest.wrap(request), **self._options
+        )
+        responses = map(types.RunAggregationQueryResponse.pb, stream)
+        # Answers that bear no result tell of progress only.
+        found = [each.result.aggregate_fields for each in responses if each.HasField("result")]
+        return int(found[-1][_COUNT].integer_value)
 
     def _commit_request(self, writes: Sequence[Write]) -> Any:
         names = check_batch(writes)

@@ -47,8 +47,34 @@ def statement(query: Query) -> tuple[str, dict[str, object]]:
 
     It yields one row more than ``limit`` where there is a next page.
     """
+    conditions, keys, parameters = _asked(query)
+    parameters["limit"] = query.limit + 1
+    direction = " DESC" if query.descending else ""
+    order = ", ".join(key + direction for key in keys)
+    # Sorting row numbers and fetching the page afterwards keeps bodies out of the sort.
+    sql = (
+        f"SELECT {COLUMNS} FROM documents WHERE rowid IN ("  # noqa: S608
+        f"SELECT rowid FROM documents WHERE {' AND '.join(conditions)} "
+        f"ORDER BY {order} LIMIT :limit) ORDER BY {order}"
+    )
+    return sql, parameters
+
+
+def counting(query: Query) -> tuple[str, dict[str, object]]:
+    """The SQL that counts what a query finds, up to its limit, and its parameters."""
+    conditions, _, parameters = _asked(query)
+    parameters["limit"] = query.limit
+    sql = (
+        "SELECT count(*) FROM ("  # noqa: S608
+        f"SELECT 1 FROM documents WHERE {' AND '.join(conditions)} LIMIT :limit)"
+    )
+    return sql, parameters
+
+
+def _asked(query: Query) -> tuple[list[str], list[str], dict[str, object]]:
+    """A query's conditions, the keys of its order, and the parameters of both."""
     place = check_query(query)
-    parameters: dict[str, object] = {"collection": query.collection, "limit": query.limit + 1}
+    parameters: dict[str, object] = {"collection": query.collection}
     conditions = ["collection = :collection"]
     for number, (field, operator, value) in enumerate(query.where):
         parameters[f"path{number}"] = _json_path(field)
@@ -60,15 +86,7 @@ def statement(query: Query) -> tuple[str, dict[str, object]]:
         conditions.append("json_type(fields, :order) IS NOT NULL")
     if place is not None:
         conditions.append(_after(query, place, keys, parameters))
-    direction = " DESC" if query.descending else ""
-    order = ", ".join(key + direction for key in keys)
-    # Sorting row numbers and fetching the page afterwards keeps bodies out of the sort.
-    sql = (
-        f"SELECT {COLUMNS} FROM documents WHERE rowid IN ("  # noqa: S608
-        f"SELECT rowid FROM documents WHERE {' AND '.join(conditions)} "
-        f"ORDER BY {order} LIMIT :limit) ORDER BY {order}"
-    )
-    return sql, parameters
+    return conditions, keys, parameters
 
 
 def _condition(name: str, operator: str, value: Json, parameters: dict[str, object]) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from infra.document_queries import cursor
 from infra.document_rules import Name, check_batch, check_name, split_path
-from infra.local.document_sql import COLUMNS, from_stored, statement, to_stored
+from infra.local.document_sql import COLUMNS, counting, from_stored, statement, to_stored
 from infra.local.sqlite_file import Connections, as_our_errors, open_file
 from shared.errors import Conflict, Rejected, RetryLater
 from shared.ports import ABSENT, Document, DocumentPage, Query, Transaction, Write
@@ -117,6 +117,11 @@ class SqliteDocuments:
         documents = tuple(_document(row) for row in rows[: query.limit])
         more = len(rows) > query.limit
         return DocumentPage(documents, cursor(query, documents[-1]) if more else None)
+
+    def count(self, query: Query) -> int:
+        sql, parameters = counting(query)
+        with self._connections.borrow() as connection, as_our_errors():
+            return int(connection.execute(sql, parameters).fetchone()[0])
 
     def scrub(self) -> None:
         """Empty the write-ahead log into the file, where deleted bytes are zeroed. See the port."""

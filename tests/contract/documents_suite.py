@@ -490,6 +490,17 @@ class Queries:
         )
         assert ids(documents, query) == ["3", "5"]
 
+    def test_a_count_is_that_of_the_documents_found_up_to_its_limit(
+        self, documents: Documents
+    ) -> None:
+        documents.write([Write(f"c/{n}", {"a": {"b": n % 2}, "n": n}) for n in range(9)])
+        documents.write([Write("d/other", {"a": {"b": 1}}), Write("c/none", {"n": None})])
+        assert documents.count(Query("c", limit=100)) == 10
+        assert documents.count(Query("c", (("a.b", "==", 1),))) == 4
+        assert documents.count(Query("c", (("a.b", "==", 1),), limit=3)) == 3
+        assert documents.count(Query("c", (("n", "==", None),))) == 1
+        assert documents.count(Query("nowhere")) == 0
+
     def test_text_with_control_characters_is_compared_in_full(self, documents: Documents) -> None:
         values = ["a", "a\0", "a\0b", "a\0c", "a\1", "a\2", 'a"\\u0000']
         put_values(documents, values)

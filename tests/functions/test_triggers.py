@@ -18,6 +18,7 @@ import main
 from infra import services as composition
 from infra.gcp.identity import REMOVED
 from shared import pipeline_runs
+from shared.jobs import FUNCTIONS
 from tests.support.scenario import everything, open_services
 from tests.support.tokens import ACCOUNT, Issuer
 
@@ -94,7 +95,7 @@ def test_strangers_are_refused_and_nothing_is_done(
 
 @pytest.mark.parametrize(
     "function",
-    sorted(set(TRIGGERS) - {"enrich_contributor", "recalculate_board", "scrape_repository"}),
+    sorted(set(TRIGGERS) - {"enrich_contributor", *FUNCTIONS.values()}),
 )
 def test_the_platform_is_let_in(
     function: str, folder: Path, monkeypatch: pytest.MonkeyPatch

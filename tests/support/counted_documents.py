@@ -50,6 +50,11 @@ class CountedDocuments:
         self.done.reads += max(len(page.documents), 1)
         return page
 
+    def count(self, query: Query) -> int:
+        found = self.inner.count(query)
+        self.done.reads += max(-(-found // 1000), 1)
+        return found
+
     def scrub(self) -> None:
         self.inner.scrub()
 

@@ -30,6 +30,13 @@ def found(path: str, n: int, changed: int) -> types.BatchGetDocumentsResponse:
     )
 
 
+def counted(number: int) -> types.RunAggregationQueryResponse:
+    fields = {"count": {"integer_value": number}}
+    return types.RunAggregationQueryResponse(
+        result={"aggregate_fields": fields}, read_time=moment(100)
+    )
+
+
 @contextmanager
 def firestore_stub() -> Iterator[GoogleStub]:
     """Every document is missing, every commit succeeds, every query is empty, unless told."""
@@ -51,6 +58,10 @@ def firestore_stub() -> Iterator[GoogleStub]:
             # Nothing, on the wire.
             "Rollback": lambda request: types.CommitResponse(),
             "RunQuery": lambda request: [types.RunQueryResponse(read_time=moment(100))],
+            "RunAggregationQuery": lambda request: [
+                types.RunAggregationQueryResponse(read_time=moment(100)),
+                counted(3),
+            ],
             "Listen": lambda request: [],
         }
         stub.offer(
@@ -62,6 +73,10 @@ def firestore_stub() -> Iterator[GoogleStub]:
                 "Commit": (types.CommitRequest, types.CommitResponse, "unary_unary"),
                 "Rollback": (types.RollbackRequest, types.CommitResponse, "unary_unary"),
                 "RunQuery": (types.RunQueryRequest, types.RunQueryResponse, "unary_stream"),
+                "RunAggregationQuery": (
+                    types.RunAggregationQueryRequest, types.RunAggregationQueryResponse,
+                    "unary_stream",
+                ),
                 "Listen": (types.ListenRequest, types.ListenResponse, "stream_stream"),
             },
         )  # fmt: skip

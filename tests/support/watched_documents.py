@@ -59,6 +59,10 @@ class WatchedDocuments:
         self.round_trips += 1
         return page
 
+    def count(self, query: Query) -> int:
+        self.round_trips += 1
+        return self._documents.count(query)
+
     def scrub(self) -> None:
         self._documents.scrub()
 

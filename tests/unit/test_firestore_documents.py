@@ -84,6 +84,15 @@ class TestFailures:
         assert documents.query(Query("c")).documents == ()
         assert stub.calls == {"BatchGetDocuments": 3, "Commit": 2, "RunQuery": 2}
 
+    def test_a_count_is_one_call_that_moves_no_document(
+        self, stub: GoogleStub, documents: FirestoreDocuments
+    ) -> None:
+        stub.answer("RunAggregationQuery", (StatusCode.UNAVAILABLE, "once"))
+        assert documents.count(Query("c", (("v", "==", 1),), limit=50)) == 3
+        assert stub.calls == {"RunAggregationQuery": 2}
+        asked = stub.requests["RunAggregationQuery"][-1].structured_aggregation_query
+        assert asked.structured_query.limit == 50
+
     @pytest.mark.parametrize(
         "status", [StatusCode.ALREADY_EXISTS, StatusCode.FAILED_PRECONDITION, StatusCode.NOT_FOUND]
     )

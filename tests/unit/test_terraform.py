@@ -289,6 +289,7 @@ def test_variables_change_what_they_name_and_nothing_else(alone: Path) -> None:
         ("archive_partition_days=365", "735"),
         ('api_callers=["allUsers"]', "public_api"),
         ("bigquery_location=EU", "US"),
+        ("otlp_endpoint=collector:4318", "https"),
         ('secrets_added=["WEBHOOK_SECRET"]', "not generated"),
         ('secrets_added=["NOBODYS"]', "not generated"),
         ('github_app={id="12",installation=77}', "needs its key"),
