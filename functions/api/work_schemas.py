@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions.api.links import path_to
+from functions.api.parameters import RepositoryText
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import jobs, repositories
 from shared.jobs import JobError, JobType, Progress, RepositoryStatus, Stage, State
@@ -16,8 +17,7 @@ class NewRepository(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repository: str = Field(
-        max_length=300,
+    repository: RepositoryText = Field(
         description="owner/name, or its address on github.com",
         examples=["pallets/flask"],
     )
