@@ -170,9 +170,6 @@ class _Schemas(GenerateJsonSchema):
         for key, name in limits.items():
             if (limit := schema.get(key)) is not None:
                 found[name] = float(limit)  # type: ignore[arg-type]
-        places = schema.get("decimal_places")
-        if places is not None and self.mode == "validation":
-            found["multipleOf"] = float(Decimal(1).scaleb(-places))
         return found
 
     def encode_default(self, dft: Any) -> Any:

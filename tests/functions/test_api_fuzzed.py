@@ -6,13 +6,11 @@ usual number takes an hour.
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-import structlog
 
 from functions.api.app import create_app
 from shared.auth import Role
@@ -21,16 +19,10 @@ from tests.support.api_fuzzing import BESIDE_OTHERS, Findings, fuzzed, without_s
 from tests.support.lines import ENGINE, WHEELS
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
+pytestmark = pytest.mark.usefixtures("quiet")
+
 THOROUGH = {"examples": 0, "coverage": 0, "fuzzing": EXAMPLES, "stateful": EXAMPLES}
 QUICK = {"examples": 0, "fuzzing": EXAMPLES}
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Thousands of requests want no lines of log."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

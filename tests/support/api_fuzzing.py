@@ -44,8 +44,10 @@ from the description has to name one of these; of any other field the descriptio
 LOGIN_TAKES_ALL = ("/enrich", "/visibility")
 """After a login, which may hold a slash: somebody's page answers GET at these addresses as well."""
 
-_WHOLE = re.compile(rb"valid integer\. It is -?[0-9.e+]+\.0")
-"""JSON Schema calls 262.0 an integer. Here it takes a number without a point."""
+_DIGITS = re.compile(
+    rb"valid integer\. It is -?[0-9.e+]+\.0|no more than [0-9]+ (digits|decimal places)"
+)
+"""JSON Schema calls 262.0 an integer, and counts digits by multipleOf, which no float meets."""
 
 _UNREAD = ("max_redirects", "verify", "cert", "proxies")
 
@@ -130,4 +132,4 @@ def _is_beyond_words(check: str, operation: str, content: bytes | None) -> bool:
     if check != "positive_data_acceptance" or content is None:
         return False
     blamed = json.loads(content).get("details", {}).get("field", "")
-    return blamed.partition(".")[0] in BESIDE_OTHERS or _WHOLE.search(content) is not None
+    return blamed.partition(".")[0] in BESIDE_OTHERS or _DIGITS.search(content) is not None
