@@ -93,7 +93,6 @@ def measure(cache: Path, scale: float, say: Callable[[str], None], minutes: floa
         shutil.copytree(source, data)
         services = build(settings_from({"DATA_DIR": str(data)}))
         key = auth.create_first_key(services) or ""
-        services.documents.close()
         with ours(data) as server:
             pages = [_kind("pages", "/api/v1/leaderboard/global?page={}", size.contributors)]
             first = _first(server.url, "/api/v1/leaderboard/global?page=1")
@@ -185,7 +184,10 @@ def _first(url: str, address: str, known: list[Json] | None = None) -> list[Json
     answer = httpx.get(url + address, timeout=60, trust_env=False)
     found: list[Json] = answer.raise_for_status().json()["data"]
     if known is not None:
-        theirs, mine = ([(r["github_id"], r["score"]) for r in rows] for rows in (found, known))
+        # Ours are cut to two places.
+        theirs, mine = (
+            [(r["github_id"], int(r["score"])) for r in rows] for rows in (found, known)
+        )
         if theirs != mine:
             raise RunFailed(f"{url} shows other rows")
     return found
@@ -260,24 +262,28 @@ def _running(
     command: list[str], environment: Mapping[str, str], port: int, ready: str
 ) -> Iterator[Server]:
     """A server process in a folder of the project until the block ends."""
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed below, once nobody writes
     process = subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=said,
     )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + _STARTED_WITHIN
         while not _answers(url + ready):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RunFailed(f"{command[2]} did not start")
+                said.seek(0)
+                last = (said.read().strip().splitlines() or [""])[-1]
+                raise RunFailed(f"{command[2]} did not start. {last}")
             time.sleep(0.1)
         yield Server(url, process.pid)
     finally:
         process.terminate()
         process.wait(30)
+        said.close()
 
 
 def _answers(url: str) -> bool:

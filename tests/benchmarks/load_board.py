@@ -25,7 +25,10 @@ def size_of(scale: float) -> Size:
 
 def standings_of(size: Size, cache: Path) -> pa.Table:
     """The rows that PostgreSQL gets."""
-    everything = {"repo_ids": [1000 + n for n in range(size.repositories)], "window": "all"}
+    everything: dict[str, str | list[int]] = {
+        "repo_ids": [1000 + n for n in range(size.repositories)],
+        "window": "all",
+    }
     return warehouse_of(size, cache).query("list_standings", everything)
 
 
@@ -37,6 +40,5 @@ def data_folder(size: Size, cache: Path) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
         services = build(settings_from({"DATA_DIR": str(unfinished), "LOG_LEVEL": "ERROR"}))
         publish(replace(services, warehouse=warehouse_of(size, cache)), 1)
-        services.documents.close()
         unfinished.rename(folder)
     return folder

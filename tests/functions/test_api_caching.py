@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from functions.api import form
 from shared.auth import Role
+from shared.board_reading import Slice
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
 from tests.support.lines import ANA, ENGINE, day, push
@@ -103,15 +105,21 @@ def test_a_page_is_read_made_and_packed_once_for_as_long_as_its_board_stays(
     fresh: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh.register(ENGINE)
-    api, reads, packs = fresh.client(), list[object](), list[bytes]()
-    boards, pack = fresh.services.boards, form._PACKERS["gzip"]
+    api, boards, pack = fresh.client(), fresh.services.boards, form._PACKERS["gzip"]
+    reads: list[Slice] = []
+    packs: list[bytes] = []
     read = boards.read
-    monkeypatch.setattr(boards, "read", lambda *given: reads.append(given) or read(*given))
-    monkeypatch.setitem(
-        form._PACKERS,
-        "gzip",
-        lambda body: packs.append(body) or pack(body),  # type: ignore[index]
-    )
+
+    def reading(*given: Any) -> Slice:
+        reads.append(read(*given))
+        return reads[-1]
+
+    def packing(body: bytes) -> bytes:
+        packs.append(body)
+        return pack(body)
+
+    monkeypatch.setattr(boards, "read", reading)
+    monkeypatch.setattr(form, "_PACKERS", {"gzip": packing})
     plain = [api.get(ENGINE_BOARD) for _ in range(3)]
     packed = [api.flask.get(ENGINE_BOARD, headers={"Accept-Encoding": "gzip"}) for _ in range(3)]
     assert (len(reads), len(packs)) == (1, 1)
