@@ -19,7 +19,7 @@ export PORT HOST DATA_DIR BACKEND ARCHIVE REPOS SERVE
 export PROJECT REGION BIGQUERY_LOCATION FIRESTORE_LOCATION PUBLIC DRY_RUN CONFIRM DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench sample screenshots scan package deploy teardown lock clean
+.PHONY: help run test fuzz lint format bench sample screenshots scan package deploy teardown lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ run: $(VENV)/run.stamp ## Show a board made from sample events (or ARCHIVE) and 
 
 test: $(VENV)/dev.stamp ## Run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+fuzz: $(VENV)/dev.stamp ## Ask the API anything its description allows, for about an hour
+	@SCHEMATHESIS_EXAMPLES=300 $(BIN)/python -m pytest -q -n 2 tests/functions/test_api_fuzzed.py
 
 lint: $(VENV)/dev.stamp ## Check format, style and types
 	@$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from infra.rates import rates_of
 from infra.telemetry import telemetry_of
 from infra.traced import TracedEvents, TracedTasks
 from shared.blobs import Blobs
-from shared.board_reading import BoardReader
+from shared.board_reading import BoardReader, Parts
 from shared.breaker import Breaker
 from shared.budget import Budget
 from shared.calls import Callers
@@ -60,7 +60,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> Services:
         archive=ports.archive,
         github=github.make(settings, ports.documents, breaker, clock),
         blobs=ports.blobs,
-        boards=BoardReader(ports.documents, now=clock, telemetry=telemetry),
+        boards=BoardReader(_parts(settings, ports.documents), now=clock, telemetry=telemetry),
         publisher=Publisher(ports.documents, now=clock, keep=settings.keep_generations),
         budget=budget,
         breaker=breaker,
@@ -125,6 +125,15 @@ def _here(settings: Settings, clock: Clock) -> _Ports:
         archive=None,
         blobs=LocalBlobs(settings.data_dir / "blobs", now=clock),
     )
+
+
+def _parts(settings: Settings, documents: Documents) -> Parts:
+    """Where boards are read: the documents, behind Redis where it is set."""
+    if settings.redis_url is None:
+        return documents
+    from infra.shared_parts import over_redis
+
+    return over_redis(settings.redis_url, documents)
 
 
 def _callers(settings: Settings, clock: Clock) -> Callers:

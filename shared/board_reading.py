@@ -85,6 +85,15 @@ class Parts(Protocol):
     def get(self, *paths: str) -> tuple[Document | None, ...]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    """A pointer as it was read: when, its text, and what that says."""
+
+    seen_at: datetime
+    body: bytes
+    head: Head
+
+
 class BoardReader:
     """Reads boards through a small cache. Safe in threads.
 
@@ -104,7 +113,7 @@ class BoardReader:
         self._now = now
         self._pointer_age = timedelta(seconds=pointer_seconds)
         self._cached_parts = cached_parts
-        self._heads: dict[str, tuple[datetime, Head]] = {}
+        self._heads: dict[str, _Pointer] = {}
         self._parts: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._telemetry = telemetry
@@ -119,18 +128,23 @@ class BoardReader:
     # --- what callers ask for ---------------------------------------------------------------
 
     def head(self, board: str, window: str, generation: str | None = None) -> Head:
-        """The head of the current or of a kept generation. Raises NotFound."""
+        """The head of the current or of a kept generation: the same object while it stays the same.
+
+        Raises NotFound.
+        """
         path = pointer_path(board, window)
         with self._lock:
             cached = self._heads.get(path)
-        if cached is not None and self._now() - cached[0] < self._pointer_age:
+        if cached is not None and self._now() - cached.seen_at < self._pointer_age:
             self._head_reads.add(self._telemetry, hits=1)
-            current = cached[1]
+            current = cached.head
         else:
             self._head_reads.add(self._telemetry, misses=1)
-            current = self._load_head(path, f"There is no {window} board of this yet.")
+            body = self._head_body(path, f"There is no {window} board of this yet.")
+            is_same = cached is not None and cached.body == body
+            current = cached.head if cached and is_same else Head.model_validate_json(body)
             with self._lock:
-                self._heads[path] = (self._now(), current)
+                self._heads[path] = _Pointer(self._now(), body, current)
         if generation is None or generation == current.generation:
             return current
         edition = current.kept_edition(generation)
@@ -139,7 +153,8 @@ class BoardReader:
                 f"Generation {generation} is not kept. Leave it out for the current board.",
                 details={"kept": [e.split("-")[0] for e in current.kept]},
             )
-        return self._load_head(generation_path(board, window, edition), "It was just removed.")
+        body = self._head_body(generation_path(board, window, edition), "It was just removed.")
+        return Head.model_validate_json(body)
 
     def read(
         self, board: str, window: str, selection: Selection, generation: str | None = None
@@ -341,11 +356,11 @@ class BoardReader:
                 self._parts.popitem(last=False)
         return [bodies[path] for path in paths]
 
-    def _load_head(self, path: str, absent: str) -> Head:
+    def _head_body(self, path: str, absent: str) -> bytes:
         (document,) = self._documents.get(path)
         if document is None or document.body is None:
             raise NotFound(absent)
-        return Head.model_validate_json(document.body)
+        return document.body
 
 
 class _Gone(RetryLater):

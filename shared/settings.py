@@ -258,7 +258,7 @@ class Settings(BaseModel):
         default=None,
         pattern=r"^(rediss?|redis\+unix|unix)://",
         repr=False,
-        description="Redis in which all instances count requests together",
+        description="Redis in which all instances count requests together and keep parts of boards",
     )
     rate_limit_anonymous: int = Field(
         default=100, ge=0, description="requests a minute from an address without a key; 0: any"

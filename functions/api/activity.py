@@ -26,7 +26,7 @@ from functions.api.contributors import (
     nobody,
 )
 from functions.api.links import here, with_cursor
-from functions.api.parameters import Query, WindowName, one_of
+from functions.api.parameters import BoardText, Query, WindowName, one_of
 from functions.api.resource import Call, Reply, Resource
 from shared import repositories, rule_sets
 from shared.activity import DAY, Grouping, spans, summarise
@@ -70,8 +70,8 @@ class ActivityQuery(Query):
         None, description="The last day, which is in it; default: the last that was captured"
     )
     group_by: GroupName = Field("month", description="Weeks begin on Monday")
-    repository: str = Field(
-        GLOBAL, max_length=200, description="owner/name, or global for all repositories together"
+    repository: BoardText = Field(
+        GLOBAL, description="owner/name, or global for all repositories together"
     )
 
 

@@ -11,7 +11,7 @@ from functions.api.board_schemas import board_row
 from functions.api.boards import Board, board_of
 from functions.api.comparison_schemas import CompareAnswer, CompareMeta, Weight, compared
 from functions.api.links import here
-from functions.api.parameters import ClassName, Query, WindowName
+from functions.api.parameters import REPOSITORY_PATTERN, ClassName, Query, WindowName, described
 from functions.api.resource import Call, Reply, Resource
 from shared.board_reading import Selection
 from shared.compare import FEWEST, MOST, Comparison, compare
@@ -32,12 +32,17 @@ _CROSS_SCORE = (
 )
 
 Several = Annotated[str, Field(max_length=1000)]
+Names = Annotated[
+    str,
+    Field(max_length=1000),
+    described(f"{REPOSITORY_PATTERN}(,{REPOSITORY_PATTERN}){{{FEWEST - 1},{MOST - 1}}}", 1000),
+]
 
 
 class CompareQuery(Query):
     """Which repositories, and how their contributors are ranked together."""
 
-    repos: Several = Field(
+    repos: Names = Field(
         description=f"{FEWEST} to {MOST} repositories as owner/name, separated by commas",
         examples=["pallets/flask,pallets/click"],
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.api.parameters import ClassName, Query, WindowName
+from functions.api.parameters import BoardText, ClassName, Query, WindowName
 from functions.api.schemas import Envelope, Links, Score, Shape, Time, points
 from shared.boards import GLOBAL
 from shared.models import AccountClass, Kind
@@ -48,7 +48,7 @@ class RuleChanges(_Request):
 class Preview(_Request):
     """Other rules to try: either ``changes`` to those in force, or whole ``rules``."""
 
-    board: str = Field(GLOBAL, max_length=200, description="global or owner/name")
+    board: BoardText = Field(GLOBAL, description="global or owner/name")
     window: WindowName = "all"
     account_class: ClassName = Field("human", alias="class")
     changes: RuleChanges | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from functions.api.activity import Day
 from functions.api.parameters import ListQuery, Query
 from functions.api.schemas import (
     CursorLinks,
@@ -28,7 +28,6 @@ from shared.cost_summaries import NOBODY, Sums
 from shared.models import iso
 
 Usd = Annotated[Decimal, Field(description="US dollars with six places", examples=[0.012345])]
-Day = Annotated[date, Field(examples=["2025-03-20"])]
 DayName = Annotated[str, Field(description="A day in UTC", examples=["2025-03-20"])]
 PeriodName = Literal["day", "month", "range"]
 

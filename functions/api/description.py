@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from pydantic_core import core_schema
 
 from functions.api.access import KEY_HEADER
+from functions.api.parameters import NAME_PATTERN, OWNER_PATTERN
 from functions.api.resource import Operation
 from functions.api.schemas import ErrorBody
 from functions.edge import BodyTooLarge, NotJson, status_of
@@ -36,6 +37,14 @@ _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "letter_id": ("A dead letter's id", "019a7f3c2b4d1e2f3a4b5c6"),
     "job_id": ("A job's id", "019a7f3c2b4d1e2f3a4b5c6"),
 }
+
+_PATTERNS: Mapping[str, str] = {
+    "owner": f"^{OWNER_PATTERN}$",
+    "name": f"^{NAME_PATTERN}$",
+    "account": "^[0-9]{1,19}$",
+    "key_id": "^[0-9a-f]{8}$",
+}
+"""Of path parameters; the other ids are texts that an answer gave."""
 
 _REASONS: Mapping[int, str] = {
     400: "The input is wrong. The message names the field and the remedy.",
@@ -245,11 +254,16 @@ def _path_parameters(operation: Operation) -> list[Json]:
             "in": "path",
             "required": True,
             "description": _PATH_PARAMETERS[name][0],
-            "schema": {"type": "string"},
+            "schema": _path_schema(name),
             "example": _PATH_PARAMETERS[name][1],
         }
         for name in _PARAMETER.findall(operation.rule)
     ]
+
+
+def _path_schema(name: str) -> Json:
+    pattern = _PATTERNS.get(name)
+    return {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
 
 
 def _headers(operation: Operation) -> list[Json]:
@@ -276,7 +290,10 @@ def _query(operation: Operation, references: _References, components: Json) -> l
         choices = [choice for choice in rest.pop("anyOf", []) if choice != {"type": "null"}]
         if rest.get("default", ...) is None:
             del rest["default"]
-        parameter = {"name": name, "in": "query", "required": name in model.get("required", ())}
+        required = name in model.get("required", ())
+        parameter: Json = {"name": name, "in": "query", "required": required}
+        if not required:
+            parameter["allowEmptyValue"] = True  # which is as good as left out
         if "description" in schema:
             parameter["description"] = schema["description"]
         parameters.append({**parameter, "schema": {**rest, **(choices[0] if choices else {})}})

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions.api.activity import Day, GroupName
-from functions.api.parameters import ClassName, Generation, Query, WindowName
+from functions.api.parameters import ClassName, Generation, Query, RepositoryText, WindowName
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared.export_files import Format
 from shared.export_wanted import Filters, Type, Wanted
@@ -25,8 +25,8 @@ class NewFilters(BaseModel):
         None, alias="class", description="Of a board; default human"
     )
     generation: Generation | None = Field(None, description="Of a board: a kept state of it")
-    repository: str | None = Field(
-        None, max_length=200, description="owner/name: of a repository's board, or of activity"
+    repository: RepositoryText | None = Field(
+        None, description="owner/name: of a repository's board, or of activity"
     )
     login: str | None = Field(None, min_length=1, max_length=100, description="Whose activity")
     start: Day | None = Field(None, description="Of activity, costs, audit: the first day (UTC)")

@@ -6,9 +6,10 @@ import gzip
 from collections.abc import Callable, Mapping
 
 import brotli
-from flask import Response, request
+from flask import Response, g, request
 
 from functions.api.access import KEY_HEADER
+from functions.api.kept_answers import Rendered
 from shared.settings import Settings
 
 LEAST_BYTES = 1024
@@ -84,7 +85,12 @@ def pack(response: Response) -> None:
     body = response.get_data()
     if len(body) < LEAST_BYTES:
         return
-    response.set_data(_PACKERS[encoding](body))
+    rendered: Rendered | None = g.get("rendered")
+    if rendered is not None and rendered.body is body:
+        packed = rendered.packed(encoding, _PACKERS[encoding])
+    else:
+        packed = _PACKERS[encoding](body)
+    response.set_data(packed)
     response.headers["Content-Encoding"] = encoding
     tag, _ = response.get_etag()
     if tag is not None:

@@ -46,6 +46,13 @@ def show_repository_leaderboard(
 
 
 def _page(call: Call, board: Board, query: BoardQuery) -> Reply[BoardAnswer]:
+    if query.range() is not None:
+        return _made(call, board, query)
+    head = call.services.boards.head(board.id, query.window or "all", query.generation)
+    return call.kept(head, lambda: _made(call, board, query))
+
+
+def _made(call: Call, board: Board, query: BoardQuery) -> Reply[BoardAnswer]:
     piece = _read(call, board, query)
     head = piece.head
     # Pages of a range cannot be pinned: its generation changes with the facts and is not kept.

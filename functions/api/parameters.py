@@ -53,7 +53,13 @@ def _moment(value: Any) -> datetime:
         ) from error
 
 
-_MOMENT = WithJsonSchema({"type": "string", "examples": ["2025-03-20", "2025-03-20T12:00:00Z"]})
+_MOMENT = WithJsonSchema(
+    {
+        "type": "string",
+        "anyOf": [{"format": "date"}, {"format": "date-time"}],
+        "examples": ["2025-03-20", "2025-03-20T12:00:00Z"],
+    }
+)
 
 ClassName = Annotated[str, *one_of((*(c.value for c in CLASSES), ALL_CLASSES))]
 WindowName = Annotated[str, *one_of(tuple(WINDOW_DAYS))]
@@ -66,6 +72,22 @@ Status = Annotated[str, *one_of([status.value for status in RepositoryStatus])]
 RoleName = Annotated[str, *one_of([role.value for role in Role])]
 ScopeName = Annotated[str, *one_of(ALLOWED[Role.ADMIN])]
 Moment = Annotated[datetime, BeforeValidator(_moment), _MOMENT]
+OWNER_PATTERN = "[A-Za-z0-9][A-Za-z0-9-]{0,38}"
+NAME_PATTERN = (
+    r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,99}|\.[A-Za-z0-9_-][A-Za-z0-9._-]{0,98}"
+    r"|\.\.[A-Za-z0-9._-]{1,98})"
+)
+"""Any name but . and .. alone, such as .github."""
+REPOSITORY_PATTERN = f"(https://github\\.com/)?{OWNER_PATTERN}/{NAME_PATTERN}"
+
+
+def described(pattern: str, longest: int) -> WithJsonSchema:
+    """How a text is described whose own reader says better than a pattern what is wrong with it."""
+    return WithJsonSchema({"type": "string", "maxLength": longest, "pattern": f"^({pattern})$"})
+
+
+RepositoryText = Annotated[str, Field(max_length=200), described(REPOSITORY_PATTERN, 200)]
+BoardText = Annotated[str, Field(max_length=200), described(f"{GLOBAL}|{REPOSITORY_PATTERN}", 200)]
 Generation = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$", examples=["9f86d081884c7d659a2feaa0"])]
 
 
@@ -137,8 +159,8 @@ class ContributorQuery(Query):
 class ExplainQuery(SpanQuery):
     """Which score is explained."""
 
-    repository: str = Field(
-        GLOBAL, max_length=200, description="owner/name, or global for all repositories together"
+    repository: BoardText = Field(
+        GLOBAL, description="owner/name, or global for all repositories together"
     )
     events: int = Field(20, ge=0, le=100, description="The newest events shown of each kind")
 
@@ -166,4 +188,4 @@ class JobsQuery(ListQuery):
 
     state: JobState | None = None
     type: JobTypeName | None = None
-    repository: str | None = Field(None, max_length=200, description="owner/name")
+    repository: RepositoryText | None = Field(None, description="owner/name")

@@ -60,7 +60,10 @@ def query_of(model: type[Model] | None, arguments: MultiDict[str, str]) -> Model
 
 
 def body_of(model: type[Model], request: Request) -> Model:
-    """The JSON body. Raises Rejected naming the field and the remedy, NotJson for another type."""
+    """The JSON body, where true is no number and 1 is not true.
+
+    Raises Rejected naming the field and the remedy, NotJson for another type.
+    """
     raw = request.get_data()
     if not raw:
         fields = ", ".join(_names(model))
@@ -70,7 +73,7 @@ def body_of(model: type[Model], request: Request) -> Model:
     if not request.is_json:
         raise NotJson("Send the body as JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate_json(raw)
+        return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
         raise rejected(error) from error
 

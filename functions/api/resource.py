@@ -17,11 +17,12 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
 from werkzeug.http import http_date
 
 from functions.api.access import READ, Who, admitted, identified
+from functions.api.kept_answers import KeptAnswers, Rendered
 from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
 from shared.activity_facts import ActivityFacts
@@ -67,15 +68,17 @@ class Attachment:
 class Reply(Generic[Answer]):
     """What an endpoint answers. ``forever`` is for addresses whose answer cannot change.
 
-    ``etag`` None makes one from the body. An ``attachment`` is sent in place of the body, with 200.
+    ``etag`` None makes one from the body. An ``attachment`` is sent in place of the body, with 200;
+    so is what is ``rendered`` already, of which there is no body then.
     """
 
-    body: Answer
+    body: Answer | None
     status: int | None = None
     etag: str | None = None
     forever: bool = False
     location: str | None = None
     attachment: Attachment | None = None
+    rendered: Rendered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,16 @@ class Call:
     ranges: RangeBoards
     known: KnownRepositories
     activities: ActivityFacts
+    answers: KeptAnswers
     who: Who
+
+    def kept(self, source: object, make: Callable[[], Reply[Any]]) -> Reply[Any]:
+        """What ``make`` replies to this very address, of a source that never changes.
+
+        It may not depend on who asks, and has a tag and the usual status.
+        """
+        key = request.script_root, request.path, request.query_string
+        return Reply(None, rendered=self.answers.answer(key, source, lambda: _rendered(make())))
 
     def allow_warehouse(self) -> None:
         """Free on one machine; elsewhere a statement costs money and needs a key.
@@ -150,6 +162,7 @@ class Surroundings:
     activities: ActivityFacts = field(default_factory=ActivityFacts)
     probes: Probes = field(default_factory=Probes)
     state: KeptState = field(default_factory=KeptState)
+    answers: KeptAnswers = field(default_factory=KeptAnswers)
 
 
 def surroundings() -> Surroundings:
@@ -254,7 +267,7 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
         arguments["query"] = query
     if operation.body is not None:
         arguments["body"] = body_of(operation.body, request)
-    call = Call(services, caller, kept.ranges, kept.known, kept.activities, who)
+    call = Call(services, caller, kept.ranges, kept.known, kept.activities, kept.answers, who)
     reply = view(call, **arguments)
     return _respond(reply, operation)
 
@@ -262,8 +275,11 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
 def _respond(reply: Reply[Any], operation: Operation) -> Response:
     if reply.attachment is not None:
         return attached(reply.attachment, reply.location)
-    body = _to_json(reply.body.model_dump(by_alias=True))
-    response = Response(body, reply.status or operation.status, mimetype="application/json")
+    if reply.rendered is not None:
+        g.rendered = reply.rendered
+        response = Response(reply.rendered.body, operation.status, mimetype="application/json")
+        return to_be_checked(response, reply.rendered.etag, forever=reply.rendered.forever)
+    response = Response(_json(reply), reply.status or operation.status, mimetype="application/json")
     if reply.location is not None:
         response.headers["Location"] = reply.location
     if operation.deprecated is not None:
@@ -272,6 +288,16 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
     return to_be_checked(response, reply.etag, forever=reply.forever)
+
+
+def _json(reply: Reply[Any]) -> bytes:
+    assert reply.body is not None  # noqa: S101 - only what is rendered has none
+    return _to_json(reply.body.model_dump(by_alias=True))
+
+
+def _rendered(reply: Reply[Any]) -> Rendered:
+    assert reply.etag is not None  # noqa: S101 - as Call.kept asks for
+    return Rendered(_json(reply), reply.etag, reply.forever)
 
 
 def _announce(response: Response, deprecated: Deprecated) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_v
 
 from functions.api.cost_schemas import Cost, cost
 from functions.api.links import here, path_to
+from functions.api.parameters import RepositoryText
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape, Time
 from shared import jobs, repositories
 from shared.bulk_registration import Several
@@ -17,9 +18,8 @@ from shared.jobs import JobError, JobType, Progress, RepositoryStatus, Stage, St
 from shared.ports import DocumentPage
 
 Named = Annotated[
-    str,
+    RepositoryText,
     Field(
-        max_length=300,
         description="owner/name, or its address on github.com",
         examples=["pallets/flask"],
     ),

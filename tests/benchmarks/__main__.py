@@ -13,20 +13,24 @@ from rich.console import Console
 
 from infra.environment import settings_from
 from infra.logs import configure
-from tests.benchmarks import growth, ingest, pages, publish
+from tests.benchmarks import growth, ingest, load, pages, publish
 from tests.benchmarks.report import Section
 
-_SECTIONS: dict[str, Callable[[Path, float, Callable[[str], None]], Section]] = {
+_SECTIONS: dict[str, Callable[..., Section]] = {
     "ingest": ingest.measure,
     "publish": publish.measure,
     "growth": growth.measure,
     "pages": pages.measure,
+    "load": load.measure,
 }
 
 
 @click.command()
 @click.argument("sections", nargs=-1, type=click.Choice([*_SECTIONS]))
 @click.option("--scale", default=1.0, show_default=True, help="More or less work than usual.")
+@click.option(
+    "--minutes", default=5.0, show_default=True, help="How long the mixed load of pages lasts."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
 @click.option(
     "--cache",
@@ -35,8 +39,10 @@ _SECTIONS: dict[str, Callable[[Path, float, Callable[[str], None]], Section]] = 
     show_default=True,
     help="Where input is kept between runs (1 GB).",
 )
-def main(sections: tuple[str, ...], scale: float, as_json: bool, cache: Path) -> None:
-    """Run the SECTIONS that are named, or all of them. It takes about ten minutes."""
+def main(
+    sections: tuple[str, ...], scale: float, minutes: float, as_json: bool, cache: Path
+) -> None:
+    """Run the SECTIONS that are named, or all of them. It takes about twenty minutes."""
     if scale <= 0:
         raise click.BadParameter("must be above 0", param_hint="--scale")
     progress, console = Console(stderr=True), Console()
@@ -48,7 +54,8 @@ def main(sections: tuple[str, ...], scale: float, as_json: bool, cache: Path) ->
     found = {}
     for name in dict.fromkeys(sections or _SECTIONS):
         with progress.status(name) as status:
-            found[name] = _SECTIONS[name](cache, scale, status.update)
+            more = {"minutes": minutes} if name == "load" else {}
+            found[name] = _SECTIONS[name](cache, scale, status.update, **more)
         if not as_json:
             found[name].show(console)
     if as_json:

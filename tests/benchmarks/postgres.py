@@ -70,6 +70,12 @@ class Postgres:
         self._user = user
         self._pid = pid
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where it is, as ``load_peer`` reads it."""
+        user = self._user or pwd.getpwuid(os.geteuid()).pw_name
+        return {"PEER_SOCKET": str(self._folder), "PEER_USER": user}
+
     def load(self, standings: pa.Table) -> None:
         """Fill the tables from the rows of the warehouse."""
         rows, people = self._folder / "standings.csv", self._folder / "users.csv"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from flask import Flask
 
 from functions.api.app import create_app
@@ -110,3 +112,11 @@ def fresh(make_world: Callable[[], World]) -> World:
     world = make_world()
     world.ingest("team.json.gz", TEAM)
     return world
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """No lines of log: of thousands of requests, or among what is printed."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.reset_defaults()

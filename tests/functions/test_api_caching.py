@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
+from functions.api import form
 from shared.auth import Role
+from shared.board_reading import Slice
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
 from tests.support.lines import ANA, ENGINE, day, push
@@ -93,3 +99,49 @@ def test_head_tells_the_same_without_the_body(api: ApiClient) -> None:
     assert head.status_code == 200
     assert head.data == b""
     assert head.headers["ETag"] == full.headers["ETag"]
+
+
+def test_a_page_is_read_made_and_packed_once_for_as_long_as_its_board_stays(
+    fresh: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.register(ENGINE)
+    api, boards, pack = fresh.client(), fresh.services.boards, form._PACKERS["gzip"]
+    reads: list[Slice] = []
+    packs: list[bytes] = []
+    read = boards.read
+
+    def reading(*given: Any) -> Slice:
+        reads.append(read(*given))
+        return reads[-1]
+
+    def packing(body: bytes) -> bytes:
+        packs.append(body)
+        return pack(body)
+
+    monkeypatch.setattr(boards, "read", reading)
+    monkeypatch.setattr(form, "_PACKERS", {"gzip": packing})
+    plain = [api.get(ENGINE_BOARD) for _ in range(3)]
+    packed = [api.flask.get(ENGINE_BOARD, headers={"Accept-Encoding": "gzip"}) for _ in range(3)]
+    assert (len(reads), len(packs)) == (1, 1)
+    assert len({answer.data for answer in plain}) == len({answer.data for answer in packed}) == 1
+    assert gzip.decompress(packed[0].data) == plain[0].data
+    fresh.clock.advance(timedelta(minutes=1))
+    assert api.get(ENGINE_BOARD).data == plain[0].data
+    assert len(reads) == 1
+    api.get(f"{ENGINE_BOARD}?page=2")
+    assert len(reads) == 2
+
+
+def test_the_page_of_a_generation_before_is_not_taken_for_the_present_one(fresh: World) -> None:
+    fresh.register(ENGINE)
+    api = fresh.client()
+    before = api.get(ENGINE_BOARD).get_json()
+    pinned = f"{ENGINE_BOARD}?generation={before['meta']['generation']}"
+    assert api.get(pinned).get_json()["data"] == before["data"]
+    fresh.ingest("more.json.gz", [push(902, day(14), ANA, push_id=902, distinct_size=5)])
+    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
+    fresh.work()
+    after = api.get(ENGINE_BOARD).get_json()
+    assert after["meta"]["generation"] != before["meta"]["generation"]
+    assert api.get(pinned).get_json()["meta"]["generation"] == before["meta"]["generation"]
+    assert api.get(pinned).get_json()["data"] == before["data"] != after["data"]

@@ -116,7 +116,7 @@ BAD_BODIES = [
     (b'{"repository": 5}', "application/json", 400, "repository", "string"),
     (b'{"repository": "engine"}', "application/json", 400, "repository", "owner/name"),
     (b'{"repository": "a/b", "x": 1}', "application/json", 400, "x", "Leave it out"),
-    (b'{"repository": "' + b"a" * 400 + b'"}', "application/json", 400, "repository", "300"),
+    (b'{"repository": "' + b"a" * 400 + b'"}', "application/json", 400, "repository", "200"),
     (b'{"repository": "a/b\\ud800"}', "application/json", 400, "body", "not JSON"),
     (b"repository=a/b", "application/x-www-form-urlencoded", 415, None, "application/json"),
     (b'{"repository": "a/b"}', "text/plain", 415, None, "application/json"),

@@ -298,7 +298,8 @@ def test_a_generation_from_before_there_were_summaries_says_so(tmp_path: Path) -
     older = head.model_copy(
         update={"digests": {p: d for p, d in head.digests.items() if ".summary." not in p}}
     )
-    reader._heads["boards/engine~all"] = (shelf.clock(), older)
+    path = "boards/engine~all"
+    reader._heads[path] = replace(reader._heads[path], head=older)
     with pytest.raises(NotFound, match="before boards had a summary"):
         read_columns(reader, "engine", "all", "human")
     shelf.store.close()

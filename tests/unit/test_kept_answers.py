@@ -1,0 +1,59 @@
+"""Answers that are kept: for one source, so many of them, packed once."""
+
+from __future__ import annotations
+
+from functions.api.kept_answers import KeptAnswers, Rendered
+
+
+class Kitchen:
+    """Makes answers and counts them."""
+
+    def __init__(self, size: int = 1) -> None:
+        self.made = 0
+        self._size = size
+
+    def __call__(self) -> Rendered:
+        self.made += 1
+        return Rendered(b"x" * self._size, f"tag-{self.made}", forever=False)
+
+
+def test_an_answer_is_made_once_for_a_source_and_anew_for_the_next() -> None:
+    answers, make = KeptAnswers(), Kitchen()
+    first, second = [1], [1]
+    assert {answers.answer("a", first, make).etag for _ in range(3)} == {"tag-1"}
+    assert answers.answer("a", second, make).etag == "tag-2"
+    assert answers.answer("b", second, make).etag == "tag-3"
+    assert answers.answer("a", second, make).etag == "tag-2"
+
+
+def test_the_one_that_was_not_asked_for_the_longest_goes_first() -> None:
+    answers, make, source = KeptAnswers(most_items=2), Kitchen(), object()
+    for key in "aba":
+        answers.answer(key, source, make)
+    answers.answer("c", source, make)
+    assert make.made == 3
+    assert answers.answer("a", source, make).etag == "tag-1"
+    assert answers.answer("b", source, make).etag == "tag-4"
+
+
+def test_what_is_kept_has_so_many_bytes() -> None:
+    answers, make, source = KeptAnswers(most_bytes=10), Kitchen(size=4), object()
+    for key in "abcba":
+        answers.answer(key, source, make)
+    assert make.made == 4
+    big = Kitchen(size=50)
+    assert len(answers.answer("big", source, big).body) == 50
+    answers.answer("big", source, big)
+    assert big.made == 1
+
+
+def test_a_body_is_packed_once_in_each_encoding() -> None:
+    packed: list[bytes] = []
+
+    def pack(body: bytes) -> bytes:
+        packed.append(body)
+        return body[:1]
+
+    answer = Rendered(b"body", "tag", forever=True)
+    assert [answer.packed(encoding, pack) for encoding in ("br", "br", "gzip")] == [b"b"] * 3
+    assert packed == [b"body"] * 2
