@@ -24,7 +24,6 @@ from shared.models import AccountClass, Kind
 from shared.receipts import Receipt
 from shared.recounts import Recounted
 
-
 _KINDS = {kind.value: kind for kind in Kind}
 """Looked up eleven times a row, which calling the enumeration makes the dearest part of a page."""
 
