@@ -73,15 +73,15 @@ def add_to(group: click.Group) -> None:
     def run(app: App, archive: str | None, repos: str, keep: bool) -> None:
         """Read events, rank their repositories, print the board and serve it.
 
-        Without --archive that is the small sample that comes with the project. A second start
-        reuses what is there.
+        Without --archive that is the small sample that comes with the project, or with GITHUB_TOKEN
+        what GitHub's API tells of --repos. A second start reuses what is there.
         """
         wanted = [RepositoryName.parse(name) for name in repos.replace(",", " ").split()]
         sources = sources_of(app, archive) if archive else None
         with ended_by_signals(), started_server(app) as server:
             key = auth.create_first_key(app.services)
             _show_key(app, key)
-            facts = _take_in(app, sources)
+            facts = _take_in(app, sources, wanted)
             names = wanted or facts.names or _most_active(app)
             ended = _bring_up_to_date(app, server, names, fresh=_is_fresh(facts))
             board = _board(app, ended)
@@ -104,7 +104,7 @@ def _show_key(app: App, key: str | None) -> None:
     app.show(Panel(text, title="Your admin key", expand=False, border_style="green"))
 
 
-def _take_in(app: App, sources: Sequence[Source] | None) -> _Facts:
+def _take_in(app: App, sources: Sequence[Source] | None, wanted: list[RepositoryName]) -> _Facts:
     """Read what was asked for, or see what is there. Real events and the sample never mix."""
     if sources is not None:
         if put_away_sample(app):
@@ -118,6 +118,11 @@ def _take_in(app: App, sources: Sequence[Source] | None) -> _Facts:
         registered = repositories.everyone(app.services)
         known = [r.registered_as for r in registered if not r.paused]
         return _Facts(None, known or None)
+    if wanted and app.services.github is not None:
+        if put_away_sample(app):
+            app.say("The sample made room for real repositories.")
+        app.say("No ARCHIVE is set: reading GitHub's API.")
+        return _Facts(None, wanted)
     app.say("No ARCHIVE is set: this is the sample, invented people in invented repositories.")
     done = _ingest(app, sample_sources())
     forget_older_samples(app, done.units)

@@ -21,6 +21,9 @@ from tests.support.command_line import (
     server,
     write_archive,
 )
+from tests.support.github_bench import github
+from tests.support.github_story import many
+from tests.support.github_wire import TOKEN
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,19 @@ def test_logs_go_to_a_file_as_json_and_not_to_the_screen(sample: tuple[Path, str
 def test_the_boards_of_the_sample_verify(sample: tuple[Path, str]) -> None:
     data, _ = sample
     assert all(receipt["holds"] for receipt in answer(data, "verify")["data"])
+
+
+def test_repositories_are_read_from_github_where_there_is_a_token(tmp_path: Path) -> None:
+    with github(many(2), tokens=[TOKEN]) as bench:
+        told = {"REPOS": "octo/small-0 octo/small-1", "GITHUB_TOKEN": TOKEN}
+        told["GITHUB_API_URL"] = bench.url
+        with process(tmp_path / "data", "run", SERVE="0", **told) as running:
+            shown, problems = running.communicate(timeout=200)
+    assert running.returncode == 0, problems
+    assert "reading GitHub's API" in shown
+    assert "sample" not in shown
+    assert "All 2 repositories, all time" in shown
+    assert "cleo" in shown
 
 
 def test_a_second_start_reuses_what_is_there(sample: tuple[Path, str]) -> None:
