@@ -81,7 +81,7 @@ def show_contributor(call: Call, login: str, query: ContributorQuery) -> Reply[C
         registered=len(registered),
         most=MOST_REPOSITORIES,
     )
-    return Reply(ContributorAnswer(data=data, meta=meta, links=here()))
+    return Reply(ContributorAnswer(data=data, meta=meta, links=here()), lags=True)
 
 
 @resource.operation(

@@ -52,6 +52,8 @@ _OF_LIMITED: Errors = (TooManyRequests,)
 _CHANGING = "no-cache"
 _FOREVER = "public, max-age=60"
 """A generation never changes but for the rows of people who opt out: they may linger a minute."""
+_LAGGING = "max-age=0, stale-while-revalidate=60"
+"""What takes long to make is shown as it was up to a minute ago while it is asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,19 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[Answer]):
-    """What an endpoint answers. ``forever`` is for addresses whose answer cannot change.
+    """What an endpoint answers.
 
-    ``etag`` None makes one from the body. An ``attachment`` is sent in place of the body, with 200;
-    so is what is ``rendered`` already, of which there is no body then.
+    ``forever`` is for addresses whose answer cannot change, ``lags`` for answers of which a copy
+    of the last minute will do at first. ``etag`` None makes one from the body. An ``attachment``
+    is sent in place of the body, with 200; so is what is ``rendered`` already, of which there is no
+    body then.
     """
 
     body: Answer | None
     status: int | None = None
     etag: str | None = None
     forever: bool = False
+    lags: bool = False
     location: str | None = None
     attachment: Attachment | None = None
     rendered: Rendered | None = None
@@ -287,7 +292,10 @@ def _respond(reply: Reply[Any], operation: Operation) -> Response:
     if operation.method != "GET":
         response.headers["Cache-Control"] = "no-store"
         return response
-    return to_be_checked(response, reply.etag, forever=reply.forever)
+    to_be_checked(response, reply.etag, forever=reply.forever)
+    if reply.lags:
+        response.headers["Cache-Control"] = _LAGGING
+    return response
 
 
 def _json(reply: Reply[Any]) -> bytes:

@@ -32,7 +32,9 @@ class NewRepository(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     repository: Named | None = None
-    repositories: list[Named] | None = Field(None, min_length=1, max_length=100)
+    repositories: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        None, min_length=1, max_length=100, description="Each is answered by itself"
+    )
     organization: str | None = Field(
         None, max_length=39, description="Its name on GitHub", examples=["pallets"]
     )

@@ -20,7 +20,6 @@ READABLE = (
     ENGINE_BOARD,
     "/api/v1/leaderboard/global?class=all&window=7d",
     f"{ENGINE_BOARD}?start=2025-01-01&end=2025-04-01",
-    "/api/v1/contributors/ana",
     "/api/v1/contributors/ana/explain",
     "/api/v1/contributors/ana/activity?group_by=week",
     "/api/v1/contributors/ana/repositories",
@@ -54,6 +53,14 @@ def test_an_address_with_a_generation_never_changes(api: ApiClient) -> None:
     pinned = api.get(f"{ENGINE_BOARD}?generation={generation}")
     assert pinned.headers["Cache-Control"] == "public, max-age=60"
     assert pinned.get_json()["data"] == api.data(ENGINE_BOARD)
+
+
+def test_a_profile_may_be_shown_while_it_is_asked_for_anew(api: ApiClient) -> None:
+    answer = api.get("/api/v1/contributors/ana")
+    lagging = "max-age=0, stale-while-revalidate=60"
+    assert answer.headers["Cache-Control"] == lagging
+    again = api.get("/api/v1/contributors/ana", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.headers["Cache-Control"]) == (304, lagging)
 
 
 def test_different_questions_have_different_validators(api: ApiClient) -> None:

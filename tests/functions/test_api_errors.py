@@ -112,7 +112,7 @@ BAD_BODIES = [
     (b"\xff\xfe", "application/json", 400, "body", "not JSON"),
     (b'"' + b"[" * 5000, "application/json", 400, "body", "not JSON"),
     (b"[" * 100_000, "application/json", 400, "body", "not JSON"),
-    (b"{}", "application/json", 400, "repository", "missing"),
+    (b"{}", "application/json", 400, "body", "Send one of"),
     (b'{"repository": 5}', "application/json", 400, "repository", "string"),
     (b'{"repository": "engine"}', "application/json", 400, "repository", "owner/name"),
     (b'{"repository": "a/b", "x": 1}', "application/json", 400, "x", "Leave it out"),

@@ -108,7 +108,7 @@ def test_archive_files_that_cannot_be_are_refused_with_the_remedy(
         (("costs", "--days", "0"), "--days"),
         (("recalculate",), "--global or --all"),
         (("recalculate", ENGINE_NAME, "--all"), "--global or --all"),
-        (("register",), "OWNER/NAME"),
+        (("register",), "--organization"),
         (("board", "--port", "70000"), "--port"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
