@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from infra.github.client import GitHubClient
@@ -328,6 +330,16 @@ def test_without_a_token_one_is_told_what_it_would_add(wire: Wire) -> None:
     assert wire.asked == []
 
 
+@pytest.fixture
+def every_level() -> Iterator[None]:
+    """Whatever level another test of this process has set."""
+    kept = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    yield
+    structlog.configure(wrapper_class=kept)
+
+
+@pytest.mark.usefixtures("every_level")
 def test_requests_are_logged_with_what_they_cost(wire: Wire) -> None:
     wire.answers(reply(rest_repository()))
     with capture_logs() as logged:
