@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from shared.boards import GLOBAL
 from tests.browser.conftest import Visit
+from tests.support.browser import Reader
 from tests.support.browser_world import Site
 from tests.support.scenario import head
 
@@ -159,6 +160,27 @@ def test_times_are_in_the_readers_zone_with_utc_beside(visit: Visit) -> None:
     expect(shown).to_have_attribute("datetime", re.compile(r"2025-03-13T13:"))
     expect(shown).to_have_text(re.compile(r"^13\. März 2025.*22:\d\d.*(GMT\+9|JST|MEZ)"))
     expect(shown).to_have_attribute("title", re.compile(r"13 Mar 2025.*13:\d\d UTC"))
+
+
+def test_numbers_are_written_as_the_reader_does_and_names_are_left_alone(visit: Visit) -> None:
+    english, german = visit(), visit(locale="de-DE")
+    swapped = str.maketrans(",.", ".,")
+    for address in ("/repositories/octo/engine", "/dashboard", "/costs", "/what-if"):
+        here, there = (numbers_on(reader, address) for reader in (english, german))
+        assert len(here) > 2
+        assert {number.translate(swapped) for number in here} <= there, address
+    german.go("/repositories/octo/engine")
+    english.go("/repositories/octo/engine")
+    assert names(german.page) == names(english.page)
+
+
+def numbers_on(reader: Reader, address: str) -> set[str]:
+    """The numbers of a page that have a comma or a point."""
+    reader.go(address)
+    text = reader.page.locator("main").inner_text()
+    return {
+        n for n in re.findall(r"(?<![\w.,/#-])\d[\d.,]*\d(?![\w.,/-])", text) if not n.isdigit()
+    }
 
 
 def test_the_first_view_of_a_board_weighs_little_and_waits_for_nothing(visit: Visit) -> None:
