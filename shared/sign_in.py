@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from shared import audit, auth, keys, pseudonyms
 from shared.auth import Key
 from shared.context import Caller, Services
-from shared.errors import NotFound, Unauthenticated
+from shared.errors import Conflict, NotFound, Unauthenticated
 from shared.models import iso
 from shared.ports import Fields, Json, Query, Transaction, Write
 
@@ -36,8 +36,13 @@ def admitted(services: Services, account: int, caller: Caller) -> tuple[Key, str
 
 
 def attach(services: Services, caller: Caller, key_id: str, account: int) -> None:
-    """Let an account stand for a key, in place of another one. Safe to repeat. Raises NotFound."""
-    keys.get(services, key_id)
+    """Let an account stand for a key, in place of another one. Safe to repeat.
+
+    Raises NotFound, Conflict for a key that has expired or was revoked.
+    """
+    key = keys.get(services, key_id)
+    if key.state != "active":
+        raise Conflict(f"Key {key_id} is {key.state}. Make a new one.")
     who = pseudonyms.of(services, account)
     fields: Fields = {"key": key_id, "at": iso(services.now()), "by": caller.actor}
     _change(services, caller, account, fields, f"An account on GitHub stands for it: {who}", who)

@@ -100,7 +100,7 @@ def list_key_accounts(call: Call, key_id: str) -> Reply[KeyAccountsAnswer]:
     "PUT",
     "/api/v1/keys/<key_id>/accounts/<account>",
     scope=ADMIN,
-    errors=(NotFound, Rejected, RetryLater),
+    errors=(NotFound, Rejected, Conflict, RetryLater),
 )
 def attach_account(call: Call, key_id: str, account: str) -> Reply[KeyAccountsAnswer]:
     """Let an account on GitHub, by its numeric id, stand for a key and for no other one."""

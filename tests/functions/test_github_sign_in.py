@@ -211,6 +211,8 @@ def test_admins_say_over_http_who_stands_for_which_key(world: World) -> None:
     assert admin.delete(f"{path}/{ACCOUNT}").status_code == 404
     assert admin.delete(f"/api/v1/keys/{second}/accounts/{ACCOUNT}").get_json()["data"] == []
     assert admin.call("PUT", f"{path}/octocat").status_code == 400
+    keys.revoke(world.services, SYSTEM, first)
+    assert admin.call("PUT", f"{path}/{ACCOUNT}").status_code == 409
     assert admin.call("PUT", f"/api/v1/keys/0123abcd/accounts/{ACCOUNT}").status_code == 404
 
 
