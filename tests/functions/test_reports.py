@@ -22,6 +22,7 @@ from shared.models import iso
 from shared.ports import Fields, Query, Write
 from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 from tests.support.dashboard_world import HOSTILE, LATER, Balanced, client_over, filled, scrape
+from tests.support.job_world import Killed
 from tests.support.lines import day, push
 from tests.support.manual_clock import ManualClock
 from tests.support.receiver import Receiver, receiver
@@ -140,6 +141,21 @@ def test_a_target_that_never_answers_is_given_up_and_nothing_is_kept_of_it(
     clock.advance(notices.KEPT)
     notices.sweep(services)
     assert services.documents.get(f"notices/job-{job.id}-0~generic") == (None,)
+
+
+def test_a_sweep_that_is_killed_while_it_sends_leaves_that_to_a_later_one(
+    services: Services, listening: Receiver, clock: ManualClock
+) -> None:
+    class Dying:
+        def post(self, *_: object) -> None:
+            raise Killed
+
+    failed_job(services)
+    with pytest.raises(Killed):
+        notices.sweep(replace(services, outward=Dying()))
+    clock.advance(timedelta(minutes=1))
+    assert notices.sweep(services) == 2
+    assert len(told(listening, "generic")) == len(told(listening, "slack")) == 1
 
 
 def test_two_sweeps_at_once_send_a_notice_once(services: Services, listening: Receiver) -> None:
