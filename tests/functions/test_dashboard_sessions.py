@@ -89,7 +89,14 @@ def test_a_refused_key_is_on_the_audit_trail(fresh: World) -> None:
 
 @pytest.mark.parametrize(
     "back",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\n//x"],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "//[",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/\n//x",
+    ],
 )
 def test_signing_in_leads_to_pages_here_only(fresh: World, back: str) -> None:
     answer = browser(fresh).post("/sign-in", data={"key": fresh.key(Role.USER), "back": back})
