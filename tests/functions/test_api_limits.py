@@ -218,6 +218,7 @@ def test_the_instances_are_those_that_are_deployed() -> None:
     assert instances(Settings(backend="gcp")) == deployed
     assert instances(Settings(backend="gcp", rate_limit_instances=3)) == 3
     assert instances(Settings()) == 1
+    assert instances(Settings(workers=3)) == 3
 
 
 def test_a_storage_that_fails_lets_requests_through_and_is_left_alone_for_a_while(
