@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from functions.api.app import create_app
 from infra.gcp.blobs import CloudBlobs
 from infra.local.blob_serving import BlobServing
 from infra.local.blobs import LocalBlobs
@@ -31,6 +30,7 @@ from shared.models import AccountClass, Kind
 from shared.ports import Write
 from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.by_hand import deliver, deliver_all
 from tests.support.job_world import Killed
 from tests.support.lines import ANA, ENGINE, WHEELS
@@ -49,7 +49,7 @@ def setting(world: World, **settings: object) -> World:
     """The world with other settings."""
     chosen = world.services.settings.model_copy(update=settings)
     services = replace(world.services, settings=chosen)
-    return replace(world, services=services, app=create_app(lambda: services))
+    return replace(world, services=services, app=app_over(lambda: services))
 
 
 @pytest.fixture
@@ -373,7 +373,7 @@ def test_the_clouds_blobs_hand_out_the_same_file(by_job: World) -> None:
     with storage("p-leaderboard-blobs") as server:
         blobs = CloudBlobs("p", server.bucket, now=by_job.clock, emulator_host=server.host)
         services = replace(by_job.services, blobs=blobs)
-        cloud = replace(by_job, services=services, app=create_app(lambda: services))
+        cloud = replace(by_job, services=services, app=app_over(lambda: services))
         client = cloud.client()
         answer = asked(client, format_="parquet")
         deliver_all_of(cloud)

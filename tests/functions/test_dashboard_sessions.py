@@ -211,11 +211,11 @@ def test_a_page_with_a_session_is_for_one_reader(fresh: World) -> None:
 
 
 def test_two_processes_read_the_same_sessions(fresh: World) -> None:
-    from functions.api.app import create_app
+    from tests.support.apps import app_over
 
     client = sign_in(fresh)
     cookie = client.get_cookie(COOKIE)
     assert cookie is not None
-    second = create_app(lambda: fresh.services).test_client()
+    second = app_over(lambda: fresh.services).test_client()
     second.set_cookie(COOKIE, cookie.value)
     assert is_signed_in(second)
