@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.browser import Reader, chromium, missing
 from tests.support.browser_world import Site, busy, served
+from tests.support.dashboard_world import filled
 from tests.support.scenario import open_services
 
 
@@ -38,6 +40,13 @@ def browser() -> Iterator[Browser]:
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A leaderboard with everything on it."""
     with served(busy(tmp_path_factory.mktemp("busy"))) as found:
+        yield found
+
+
+@pytest.fixture
+def own(browser: Browser, tmp_path: Path) -> Iterator[Site]:
+    """A leaderboard with boards, for one test to change."""
+    with served(filled(tmp_path)) as found:
         yield found
 
 
