@@ -108,7 +108,8 @@ HOLDS_THE_FIRST = """
   const asks = window.fetch;
   window.fetch = async (...asked) => {
     const answer = await asks(...asked);
-    if (asked[0].endsWith("/preview") && !window.letGo) await new Promise((go) => { window.letGo = go; });
+    const holds = asked[0].endsWith("/preview") && !window.letGo;
+    if (holds) await new Promise((go) => { window.letGo = go; });
     return answer;
   };
 """
