@@ -13,9 +13,9 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from functions.dashboard import responses
-from shared import jobs
+from shared import jobs, repositories
 from shared.jobs import Progress, State
-from shared.models import iso
+from shared.models import RepositoryName, iso
 from shared.ports import Write
 from tests.browser.conftest import Visit
 from tests.support.browser_world import Site, listening, served
@@ -184,6 +184,26 @@ def test_what_was_opened_and_typed_in_a_row_stays_in_that_row(visit: Visit) -> N
         expect(page.locator("#older input")).to_have_value("mine")
         expect(page.locator("#newer input")).to_have_value("unchanged")
         reader.leave()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_repository_is_paused_and_resumed_by_keyboard_alone(
+    visit: Visit, works: Site, scripts: bool
+) -> None:
+    reader = visit(works.url, works.key, java_script_enabled=scripts)
+    page = reader.page
+    reader.go("/coverage")
+    for verb, done in (("Pause", "is paused"), ("Resume", "goes on")):
+        page.get_by_role("button", name=f"{verb} octo/brakes").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text(done)
+        assert page.url.startswith(f"{works.url}/coverage")
+        paused = repositories.get(works.services, RepositoryName("octo", "brakes")).paused
+        assert paused is (verb == "Pause")
+    reader.go("/repositories/octo/brakes")
+    page.get_by_role("button", name="Pause octo/brakes").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("until an admin resumes it")).to_be_visible()
 
 
 def test_limits_of_the_budget_are_set_and_refused_in_words(visit: Visit, works: Site) -> None:
