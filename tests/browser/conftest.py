@@ -93,7 +93,10 @@ def visit(
 
 @pytest.fixture(scope="module")
 def seats(browser: Browser) -> Iterator[Callable[[Site, bool], Reader]]:
-    """Windows that stay open for all tests of a file: of each site one signed in and one not."""
+    """Windows that stay open for all tests of a file: of each site one signed in and one not.
+
+    At the end nothing of what they complained of may be left that no test looked at.
+    """
     taken: dict[tuple[str, bool], Reader] = {}
 
     def seat(at: Site, signed_in: bool) -> Reader:
@@ -107,3 +110,4 @@ def seats(browser: Browser) -> Iterator[Callable[[Site, bool], Reader]]:
     yield seat
     for reader in taken.values():
         reader.leave()
+    assert [said for reader in taken.values() for said in reader.complaints] == []
