@@ -118,11 +118,13 @@ def repository(owner: str, name: str) -> str | AnyResponse:
     try:
         board = repository_board(found.github_id or 0)
         spending = _spending(services, found)
-        return board_page.rendered(services, board, address, found, spending=spending)
+        return board_page.rendered(
+            services, board, address, found, spending=spending, reader=visit.context()
+        )
     except NotFound:
         if address.generation:
             raise
-        return render_template("no_board.html", repository=found)
+        return render_template("no_board.html", **visit.context(), repository=found)
 
 
 def _spending(services: Services, found: repositories.Repository) -> Widget[OwnSpending] | None:

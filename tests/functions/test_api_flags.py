@@ -22,9 +22,9 @@ from shared import (
 )
 from shared.auth import Role
 from shared.boards import GLOBAL
-from shared.context import SYSTEM, Services
+from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict
-from shared.flags import ENRICHMENT, SEEN_WITHIN, Rules
+from shared.flags import ENRICHMENT, SEEN_WITHIN, WEBSOCKET, Rules
 from shared.jobs import JobType, Stage
 from shared.settings import Settings
 from tests.functions.conftest import World
@@ -92,6 +92,32 @@ def test_every_change_is_a_version_with_who_when_old_and_new(bare: World) -> Non
         ("1", {}),
         ("2", {"enable_enrichment": {"value": False, "keys": {}}}),
     ]
+
+
+def test_what_is_for_a_share_is_said_so_and_not_by_who_asks(bare: World) -> None:
+    shown = put(admin_of(bare), enable_enrichment={"value": False, "percent": 25})["data"]
+    for client in (admin_of(bare), bare.client(bare.key(Role.READONLY)), bare.client()):
+        told = client.data(FLAGS)["enable_enrichment"]
+        assert told == shown["enable_enrichment"]
+        assert (told["value"], told["percent"], told["subject"]) == (False, 25, "account")
+    assert shown["max_concurrent_scrapes"]["percent"] is None
+    assert shown["max_concurrent_scrapes"]["subject"] is None
+
+
+def test_where_keys_are_the_subject_each_is_told_what_holds_for_it(bare: World) -> None:
+    put(admin_of(bare), enable_websocket_logs={"value": False, "percent": 50})
+    told = [
+        bare.client(bare.key(Role.READONLY)).data(FLAGS)["enable_websocket_logs"] for _ in range(20)
+    ]
+    assert {each["value"] for each in told} == {True, False}
+    assert {each["percent"] for each in told} == {None}
+
+
+def test_a_share_of_keys_gets_the_websocket_and_others_do_not(bare: World) -> None:
+    set_flags(bare.services, enable_websocket_logs={"value": False, "percent": 50})
+    callers = [Caller(actor=f"key:{number:08x}", actor_type="user") for number in range(40)]
+    on = [flag_config.is_on(bare.services, WEBSOCKET, caller=caller) for caller in callers]
+    assert 10 <= sum(on) <= 30
 
 
 def test_a_change_made_from_an_older_version_is_refused(bare: World) -> None:
