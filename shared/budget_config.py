@@ -69,7 +69,7 @@ def _read(document: Document | None) -> Configured:
 
 _VERSIONS = Versions(
     now=CONFIG,
-    kept="budget_configs",
+    kept="budget_configs/",
     subject="budget",
     field="overrides",
     named="the limits of the budget",

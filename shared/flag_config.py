@@ -84,7 +84,7 @@ def _read(document: Document | None) -> Stored:
 
 _VERSIONS = Versions(
     now=CONFIG,
-    kept="flag_configs",
+    kept="flag_configs/",
     subject="flags",
     field="flags",
     named="the flags",

@@ -31,7 +31,7 @@ V = TypeVar("V", bound=Version)
 
 @dataclass(frozen=True, slots=True)
 class Versions(Generic[V]):
-    """``now`` is the document of what is set, ``kept`` the collection of all versions.
+    """``now`` is the path of what is set, ``kept`` how those of all versions begin.
 
     ``subject`` and ``field`` are what the trail calls it and where its fields have it, ``named``
     (in the plural) is for people. ``read`` makes version 0 of no document.
@@ -53,14 +53,15 @@ class Versions(Generic[V]):
         """What was once set. Raises NotFound."""
         if number == 0:
             return self.read(None)
-        (document,) = services.documents.get(f"{self.kept}/{number}")
+        (document,) = services.documents.get(f"{self.kept}{number}")
         if document is None:
             raise NotFound(f"There is no version {number} of {self.named}.")
         return self.read(document)
 
     def history(self, services: Services, limit: int = 20) -> list[V]:
         """What was set, newest first."""
-        query = Query(self.kept, order_by="version", descending=True, limit=limit)
+        kept = self.kept.removesuffix("/")
+        query = Query(kept, order_by="version", descending=True, limit=limit)
         return [self.read(document) for document in services.documents.query(query).documents]
 
     def change(
@@ -82,7 +83,7 @@ class Versions(Generic[V]):
             after = follow(before)
             if after is before:
                 return before, before
-            kept = f"{self.kept}/{after.version}"
+            kept = f"{self.kept}{after.version}"
             transaction.write(Write(self.now, after.fields))
             transaction.write(Write(kept, after.fields, if_version=ABSENT))
             transaction.write(
