@@ -68,9 +68,10 @@ class KeptAnswers:
                 self._answers.move_to_end(key)
                 return found.answer
         made = make()
-        kept = _Kept(
-            source, replace(made, grown=lambda more: self._grow(key, kept, more)), len(made.body)
-        )
+        body = made.body
+        # Of itself it holds no reference, so that its bytes are free as soon as it is dropped.
+        counted = replace(made, grown=lambda more: self._grow(key, body, more))
+        kept = _Kept(source, counted, len(body))
         with self._lock:
             before = self._answers.pop(key, None)
             self._answers[key] = kept
@@ -78,9 +79,10 @@ class KeptAnswers:
             self._make_room()
         return kept.answer
 
-    def _grow(self, key: Hashable, kept: _Kept, more: int) -> None:
+    def _grow(self, key: Hashable, body: bytes, more: int) -> None:
         with self._lock:
-            if self._answers.get(key) is kept:
+            kept = self._answers.get(key)
+            if kept is not None and kept.answer.body is body:
                 kept.size += more
                 self._bytes += more
                 self._make_room()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from functions.api.kept_answers import KeptAnswers, Rendered
 
 
@@ -79,3 +82,15 @@ def test_packed_forms_count_among_the_bytes() -> None:
     assert make.made == 4
     answers.answer("a", source, make)
     assert make.made == 4
+
+
+def test_what_is_dropped_leaves_the_memory_at_once() -> None:
+    answers, source = KeptAnswers(most_items=1), object()
+    dropped = weakref.ref(answers.answer("a", source, Kitchen()).grown)
+    assert dropped() is not None
+    gc.disable()
+    try:
+        answers.answer("b", source, Kitchen())
+        assert dropped() is None
+    finally:
+        gc.enable()
