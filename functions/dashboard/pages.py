@@ -21,7 +21,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge
+from functions import edge, measuring
 from functions.dashboard import (
     board_page,
     contributor_page,
@@ -172,7 +172,7 @@ def error_response(error: Exception) -> AnyResponse:
         return error.get_response()
     failure = edge.failure_of(error)
     if failure.is_ours and not isinstance(error, RetryLater):
-        log.exception("page_failed", path=request.path[:200])
+        log.exception("page_failed", route=measuring.route_of(request))
     known = isinstance(error, LeaderboardError) and (
         not failure.is_ours or isinstance(error, RetryLater)
     )

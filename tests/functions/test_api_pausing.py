@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from functions.api.app import create_app
 from functions.dashboard import overview
 from shared import pausing, repositories, staleness
 from shared.auth import Role
@@ -16,6 +15,7 @@ from shared.models import RepositoryName
 from shared.repository_records import stored
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.lines import ENGINE, WHEELS
 from tests.support.watched_documents import WatchedDocuments
 
@@ -88,14 +88,13 @@ def test_pausing_ends_the_job_that_works_on_it_and_that_stays_so(
 
 
 def test_one_that_is_paused_while_schedules_choose_is_left_out(
-    fresh: World, monkeypatch: pytest.MonkeyPatch
+    both: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh.register(ENGINE, WHEELS)
-    fresh.clock.advance(timedelta(days=3))
-    chosen = staleness.mark(fresh.services, 10)
-    pausing.disable(fresh.services, RepositoryName.parse(ENGINE.name), SYSTEM)
+    both.clock.advance(timedelta(days=3))
+    chosen = staleness.mark(both.services, 10)
+    pausing.disable(both.services, RepositoryName.parse(ENGINE.name), SYSTEM)
     monkeypatch.setattr(staleness, "mark", lambda *_: chosen)
-    asked = staleness.refresh_stale(fresh.services, 10)
+    asked = staleness.refresh_stale(both.services, 10)
     assert [job.repository for job in asked] == ["octo/wheels"]
 
 
@@ -165,7 +164,7 @@ def test_a_search_reads_all_repositories_once_in_a_while_and_sees_what_is_change
         repositories.register(fresh.services, RepositoryName.parse(name), SYSTEM)
     watched = WatchedDocuments(fresh.services.documents)
     services = replace(fresh.services, documents=watched)
-    app = create_app(lambda: services)
+    app = app_over(lambda: services)
     here, anybody = ApiClient(app, fresh.key(Role.ADMIN)), ApiClient(app)
 
     def found() -> tuple[list[str], int]:

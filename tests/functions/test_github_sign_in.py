@@ -197,9 +197,12 @@ def test_where_github_is_away_it_says_so(client: FlaskClient, oauth: OAuth) -> N
     assert come_back(client, given).status_code == 503
 
 
-def test_the_way_back_leads_to_a_page_here(client: FlaskClient, oauth: OAuth, key: str) -> None:
+@pytest.mark.parametrize("back", ["//example.org/", "//["])
+def test_the_way_back_leads_to_a_page_here(
+    client: FlaskClient, oauth: OAuth, key: str, back: str
+) -> None:
     assert key
-    answer = come_back(client, sent_to_github(client, oauth, back="//example.org/"))
+    answer = come_back(client, sent_to_github(client, oauth, back=back))
     assert 'url=/settings"' in answer.text
 
 
