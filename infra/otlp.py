@@ -31,7 +31,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from infra.instance import VERSION, Instance
-from shared.metrics import METRICS, Metric
+from shared.metrics import METRICS, SPANS_DROPPED, Metric
 from shared.settings import Settings
 from shared.telemetry import NOTHING, About, Kind, Span
 
@@ -39,7 +39,7 @@ PAUSE_SECONDS = 60.0
 """How long a collector that did not answer is left alone, so that it slows one request a minute."""
 
 MOST_SPANS = 2048
-"""Spans that wait to be sent; of more the oldest are dropped."""
+"""Spans that wait to be sent; of more the oldest are dropped, and counted."""
 
 _KINDS: Mapping[Kind, SpanKind] = {
     "server": SpanKind.SERVER,
@@ -73,7 +73,7 @@ class Otlp:
         meters = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         meter = meters.get_meter(_NAME, VERSION)
         self._instruments = {metric.name: _instrument(meter, metric) for metric in METRICS}
-        self._finished = _Finished()
+        self._finished = _Finished(lambda count: self.measure(SPANS_DROPPED, count))
         tracers = TracerProvider(
             # By the trace's id alone, so that all of a trace is kept or none of it. The platform
             # marks most of what it passes on as not to be kept.
@@ -194,13 +194,23 @@ class Otlp:
             left = len(self._finished)
             while sent and left > 0 and (spans := self._finished.take()):
                 left -= len(spans)
-                sent = self._span_exporter.export(spans) is SpanExportResult.SUCCESS
+                sent = self._exported(spans)
         except Exception:  # noqa: BLE001 - whatever it is, requests are answered all the same
             sent = False
         if sent:
             self._failing = False
         else:
             self._leave_alone()
+
+    def _exported(self, spans: list[ReadableSpan]) -> bool:
+        """True if the collector has them; else they wait for the next time."""
+        taken = False
+        try:
+            taken = self._span_exporter.export(spans) is SpanExportResult.SUCCESS
+        finally:
+            if not taken:
+                self._finished.put_back(spans)
+        return taken
 
     def _leave_alone(self) -> None:
         with self._lock:
@@ -211,23 +221,41 @@ class Otlp:
 
 
 class _Finished(SpanProcessor):
-    """Spans that have ended and wait to be sent."""
+    """Spans that have ended and wait to be sent, the oldest first. ``dropped`` is told how many
+    there was no room for.
+    """
 
-    def __init__(self) -> None:
-        self._spans: deque[ReadableSpan] = deque(maxlen=MOST_SPANS)
+    def __init__(self, dropped: Callable[[int], None]) -> None:
+        self._spans: deque[ReadableSpan] = deque()
+        self._dropped = dropped
+        self._lock = threading.Lock()
 
     def on_end(self, span: ReadableSpan) -> None:
-        if span.context is not None and span.context.trace_flags.sampled:
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        with self._lock:
+            full = len(self._spans) >= MOST_SPANS
+            if full:
+                self._spans.popleft()
             self._spans.append(span)
+        if full:
+            self._dropped(1)
 
     def __len__(self) -> int:
         return len(self._spans)
 
     def take(self, most: int = 512) -> list[ReadableSpan]:
-        taken: list[ReadableSpan] = []
-        while self._spans and len(taken) < most:
-            taken.append(self._spans.popleft())
-        return taken
+        with self._lock:
+            return [self._spans.popleft() for _ in range(min(most, len(self._spans)))]
+
+    def put_back(self, spans: list[ReadableSpan]) -> None:
+        """Have spans that were taken wait again: the newest of them, where others came between."""
+        with self._lock:
+            room = MOST_SPANS - len(self._spans)
+            kept = spans[max(len(spans) - room, 0) :]
+            self._spans.extendleft(reversed(kept))
+        if len(kept) < len(spans):
+            self._dropped(len(spans) - len(kept))
 
 
 class _Open:

@@ -8,24 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import structlog
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
+from infra.redis_pause import ANSWER_SECONDS, RedisPause
 from shared.rates import Rate, Used
 from shared.settings import Settings
 
-ANSWER_SECONDS = 0.5
-"""How long Redis is waited for: less than what a request without it takes."""
-
-PAUSE_SECONDS = 10.0
-"""How long a storage that failed is left alone, so that it slows one request and not all."""
-
 _DEPLOYMENT = Path(__file__).parent / "deployment.json"
-
-log = structlog.get_logger()
 
 
 def rates_of(settings: Settings) -> CountedRates:
@@ -64,8 +56,7 @@ class CountedRates:
     ) -> None:
         self._limiter = MovingWindowRateLimiter(storage)
         self._divided_by = divided_by
-        self._clock = clock
-        self._paused_until = -math.inf
+        self._pause = RedisPause("rate_limit_storage_failed", clock)
 
     def take(self, subject: str, rates: Sequence[Rate]) -> Used | None:
         return self._ask(subject, rates, self._limiter.hit)
@@ -81,7 +72,7 @@ class CountedRates:
     ) -> Used | None:
         # The shortest first: what a burst is refused for is not held against the minute.
         wanted = sorted((rate for rate in rates if rate.most), key=lambda rate: rate.seconds)
-        if not wanted or self._clock() < self._paused_until:
+        if not wanted or self._pause.lasts:
             return None
         try:
             for rate in wanted:
@@ -90,9 +81,7 @@ class CountedRates:
                     return self._used(rate, item, subject, fits=False)
             return self._used(wanted[-1], self._item(wanted[-1]), subject, fits=True)
         except StorageError as error:
-            self._paused_until = self._clock() + PAUSE_SECONDS
-            reason = type(error.storage_error).__name__
-            log.warning("rate_limit_storage_failed", reason=reason, pause_seconds=PAUSE_SECONDS)
+            self._pause.begin(error.storage_error)
             return None
 
     def _item(self, rate: Rate) -> RateLimitItemPerSecond:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
 import redis
-import structlog
 
-from infra.rates import ANSWER_SECONDS, PAUSE_SECONDS
+from infra.redis_pause import ANSWER_SECONDS, RedisPause
 from shared.board_reading import Parts
 from shared.ports import Document
 
@@ -18,8 +16,6 @@ KEPT_SECONDS = 600
 
 _PREFIX = "leaderboard-parts:"
 _PARTS = "board_parts/"
-
-log = structlog.get_logger()
 
 
 def over_redis(url: str, documents: Parts) -> SharedParts:
@@ -47,8 +43,7 @@ class SharedParts:
     ) -> None:
         self._client = client
         self._documents = documents
-        self._clock = clock
-        self._paused_until = -math.inf
+        self._pause = RedisPause("shared_parts_failed", clock)
 
     def get(self, *paths: str) -> tuple[Document | None, ...]:
         """As ``Documents.get``."""
@@ -62,12 +57,12 @@ class SharedParts:
         return tuple(found[path] for path in paths)
 
     def _kept(self, paths: list[str]) -> dict[str, Document]:
-        if not paths or self._clock() < self._paused_until:
+        if not paths or self._pause.lasts:
             return {}
         try:
             bodies = self._client.mget([_PREFIX + path for path in paths])
         except redis.RedisError as error:
-            self._pause(error)
+            self._pause.begin(error)
             return {}
         return {
             path: Document(path, {}, "", body)
@@ -76,7 +71,7 @@ class SharedParts:
         }
 
     def _keep(self, documents: list[Document]) -> None:
-        if not documents or self._clock() < self._paused_until:
+        if not documents or self._pause.lasts:
             return
         try:
             with self._client.pipeline(transaction=False) as pipeline:
@@ -85,9 +80,4 @@ class SharedParts:
                         pipeline.set(_PREFIX + document.path, document.body, ex=KEPT_SECONDS)
                 pipeline.execute()
         except redis.RedisError as error:
-            self._pause(error)
-
-    def _pause(self, error: redis.RedisError) -> None:
-        self._paused_until = self._clock() + PAUSE_SECONDS
-        reason = type(error).__name__
-        log.warning("shared_parts_failed", reason=reason, pause_seconds=PAUSE_SECONDS)
+            self._pause.begin(error)

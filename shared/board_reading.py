@@ -9,7 +9,8 @@ What a read costs, in documents (none of them when cached):
 * a search: the pointer, every index document by login, the order documents of its sort, and at most
   one page document a hit shown.
 
-Parts never change, so they are cached for as long as there is room; the pointer for a few seconds.
+An older generation takes its head besides. Parts never change, so they are cached for as long as
+there is room; pointers and heads for a few seconds.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ from shared.ports import Document
 from shared.telemetry import SILENT, CacheReads, Telemetry
 
 _SELECTABLE = (*(account_class.value for account_class in CLASSES), ALL_CLASSES)
+
+_MOST_HEADS = 1000
+"""Pointers and kept generations that are remembered: those read last."""
 
 T = TypeVar("T")
 
@@ -86,8 +90,8 @@ class Parts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pointer:
-    """A pointer as it was read: when, its text, and what that says."""
+class _Seen:
+    """A pointer or a kept generation as it was read: when, its text, and what that says."""
 
     seen_at: datetime
     body: bytes
@@ -113,7 +117,7 @@ class BoardReader:
         self._now = now
         self._pointer_age = timedelta(seconds=pointer_seconds)
         self._cached_parts = cached_parts
-        self._heads: dict[str, _Pointer] = {}
+        self._heads: OrderedDict[str, _Seen] = OrderedDict()
         self._parts: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._telemetry = telemetry
@@ -132,19 +136,9 @@ class BoardReader:
 
         Raises NotFound.
         """
-        path = pointer_path(board, window)
-        with self._lock:
-            cached = self._heads.get(path)
-        if cached is not None and self._now() - cached.seen_at < self._pointer_age:
-            self._head_reads.add(self._telemetry, hits=1)
-            current = cached.head
-        else:
-            self._head_reads.add(self._telemetry, misses=1)
-            body = self._head_body(path, f"There is no {window} board of this yet.")
-            is_same = cached is not None and cached.body == body
-            current = cached.head if cached and is_same else Head.model_validate_json(body)
-            with self._lock:
-                self._heads[path] = _Pointer(self._now(), body, current)
+        current = self._head(
+            pointer_path(board, window), f"There is no {window} board of this yet."
+        )
         if generation is None or generation == current.generation:
             return current
         edition = current.kept_edition(generation)
@@ -153,8 +147,7 @@ class BoardReader:
                 f"Generation {generation} is not kept. Leave it out for the current board.",
                 details={"kept": [e.split("-")[0] for e in current.kept]},
             )
-        body = self._head_body(generation_path(board, window, edition), "It was just removed.")
-        return Head.model_validate_json(body)
+        return self._head(generation_path(board, window, edition), "It was just removed.")
 
     def read(
         self, board: str, window: str, selection: Selection, generation: str | None = None
@@ -355,6 +348,24 @@ class BoardReader:
             while len(self._parts) > self._cached_parts:
                 self._parts.popitem(last=False)
         return [bodies[path] for path in paths]
+
+    def _head(self, path: str, absent: str) -> Head:
+        """What a pointer or a kept generation says, as of ``pointer_seconds`` ago at most."""
+        with self._lock:
+            cached = self._heads.get(path)
+        if cached is not None and self._now() - cached.seen_at < self._pointer_age:
+            self._head_reads.add(self._telemetry, hits=1)
+            return cached.head
+        self._head_reads.add(self._telemetry, misses=1)
+        body = self._head_body(path, absent)
+        is_same = cached is not None and cached.body == body
+        head = cached.head if cached and is_same else Head.model_validate_json(body)
+        with self._lock:
+            self._heads[path] = _Seen(self._now(), body, head)
+            self._heads.move_to_end(path)
+            while len(self._heads) > _MOST_HEADS:
+                self._heads.popitem(last=False)
+        return head
 
     def _head_body(self, path: str, absent: str) -> bytes:
         (document,) = self._documents.get(path)

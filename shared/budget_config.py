@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared import audit, job_waits
+from shared import job_waits
 from shared.context import Caller, Services
-from shared.errors import Conflict, NotFound
 from shared.limits import CONFIG, Limits, Overrides, limits_of, overridden, overrides_in
 from shared.models import iso
-from shared.ports import ABSENT, Document, Fields, Query, Transaction, Write
+from shared.ports import Document, Fields
+from shared.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +35,6 @@ class Configured:
         }
 
 
-def current(services: Services) -> Configured:
-    """What is set now."""
-    (document,) = services.documents.get(CONFIG)
-    return _read(document)
-
-
-def version(services: Services, number: int) -> Configured:
-    """What was once set. Raises NotFound."""
-    if number == 0:
-        return Configured(0, Overrides())
-    (document,) = services.documents.get(_path(number))
-    if document is None:
-        raise NotFound(f"There is no version {number} of the budget's limits.")
-    return _read(document)
-
-
-def history(services: Services, limit: int = 20) -> list[Configured]:
-    """What was set, newest first."""
-    query = Query("budget_configs", order_by="version", descending=True, limit=limit)
-    return [_read(document) for document in services.documents.query(query).documents]
-
-
 def change(
     services: Services, caller: Caller, overrides: Overrides, *, seen: int | None = None
 ) -> Configured:
@@ -66,40 +44,15 @@ def change(
     next sweep. Raises Conflict if the version is not the one that was ``seen``.
     """
 
-    def write(transaction: Transaction) -> tuple[Configured, bool]:
-        before = _read(transaction.get(CONFIG))
-        if seen is not None and seen != before.version:
-            raise Conflict(
-                f"The limits were changed meanwhile: version {before.version} is in force, not "
-                f"{seen}. Read them again.",
-                details={"version": before.version},
-            )
+    def follow(before: Configured) -> Configured:
         if overrides == before.overrides:
-            return before, False
-        after = Configured(before.version + 1, overrides, iso(services.now()), caller.actor)
-        old, new = before.fields["overrides"], after.fields["overrides"]
-        transaction.write(Write(CONFIG, after.fields))
-        transaction.write(Write(_path(after.version), after.fields, if_version=ABSENT))
-        changed = audit.record(
-            services,
-            caller,
-            "config.changed",
-            ("budget", str(after.version)),
-            "The budget's limits were changed",
-            old=old,
-            new=new,
-        )
-        transaction.write(changed)
-        return after, True
+            return before
+        return Configured(before.version + 1, overrides, iso(services.now()), caller.actor)
 
-    after, is_new = services.documents.transact(write)
-    if is_new:
+    before, after = _VERSIONS.change(services, caller, follow, seen)
+    if after is not before:
         job_waits.wake(services)
     return after
-
-
-def _path(number: int) -> str:
-    return f"budget_configs/{number}"
 
 
 def _read(document: Document | None) -> Configured:
@@ -112,3 +65,14 @@ def _read(document: Document | None) -> Configured:
         str(fields["changed_at"]),
         str(fields["changed_by"]),
     )
+
+
+_VERSIONS = Versions(
+    now=CONFIG,
+    kept="budget_configs/",
+    subject="budget",
+    field="overrides",
+    named="the limits of the budget",
+    read=_read,
+)
+current, version, history = _VERSIONS.current, _VERSIONS.version, _VERSIONS.history

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared import audit, flags, global_requests, rule_sets
+from shared import flags, global_requests, rule_sets
 from shared.context import Caller, Services
-from shared.errors import Conflict, NotFound
 from shared.flags import CONFIG, Flag, Rules, rules_in, stored_form
 from shared.models import iso
-from shared.ports import ABSENT, Document, Fields, Query, Transaction, Write
+from shared.ports import Document, Fields
+from shared.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,6 @@ def is_on(
     return bool(value(services, flag, caller=caller, subject=subject))
 
 
-def current(services: Services) -> Stored:
-    """What is stored now, past the cache."""
-    (document,) = services.documents.get(CONFIG)
-    return _read(document)
-
-
-def history(services: Services, limit: int = 20) -> list[Stored]:
-    """What was stored, newest first."""
-    query = Query("flag_configs", order_by="version", descending=True, limit=limit)
-    return [_read(document) for document in services.documents.query(query).documents]
-
-
 def change(services: Services, caller: Caller, rules: Rules, *, seen: int | None = None) -> Stored:
     """Store rules in place of all before. All instances know them within half a minute.
 
@@ -69,48 +57,17 @@ def change(services: Services, caller: Caller, rules: Rules, *, seen: int | None
     if variant is not None and variant.value:
         rule_sets.version(services, int(variant.value))
 
-    def write(transaction: Transaction) -> tuple[Stored, bool]:
-        before = _read(transaction.get(CONFIG))
-        if seen is not None and seen != before.version:
-            raise Conflict(
-                f"The flags were changed meanwhile: version {before.version} is stored, not "
-                f"{seen}. Read them again.",
-                details={"version": before.version},
-            )
+    def follow(before: Stored) -> Stored:
         if rules == before.rules:
-            return before, False
-        after = Stored(before.version + 1, rules, iso(services.now()), caller.actor)
-        transaction.write(Write(CONFIG, after.fields))
-        transaction.write(Write(f"flag_configs/{after.version}", after.fields, if_version=ABSENT))
-        transaction.write(
-            audit.record(
-                services,
-                caller,
-                "config.changed",
-                ("flags", str(after.version)),
-                "Flags were changed",
-                old=before.fields["flags"],
-                new=after.fields["flags"],
-            )
-        )
-        return after, before.rules.new_scoring_algorithm != rules.new_scoring_algorithm
+            return before
+        return Stored(before.version + 1, rules, iso(services.now()), caller.actor)
 
-    after, rescores = services.documents.transact(write)
+    before, after = _VERSIONS.change(services, caller, follow, seen)
     services.flags.know(after.rules)
-    if rescores:
+    if after.rules.new_scoring_algorithm != before.rules.new_scoring_algorithm:
         # A kill before this is healed by the schedule, which compares the rules.
         global_requests.request_global(services, caller)
     return after
-
-
-def version(services: Services, number: int) -> Stored:
-    """What was once stored. Raises NotFound."""
-    if number == 0:
-        return Stored(0, Rules())
-    (document,) = services.documents.get(f"flag_configs/{number}")
-    if document is None:
-        raise NotFound(f"There is no version {number} of the flags.")
-    return _read(document)
 
 
 def _read(document: Document | None) -> Stored:
@@ -123,3 +80,14 @@ def _read(document: Document | None) -> Stored:
         str(fields["changed_at"]),
         str(fields["changed_by"]),
     )
+
+
+_VERSIONS = Versions(
+    now=CONFIG,
+    kept="flag_configs/",
+    subject="flags",
+    field="flags",
+    named="the flags",
+    read=_read,
+)
+current, version, history = _VERSIONS.current, _VERSIONS.version, _VERSIONS.history

@@ -114,6 +114,12 @@ CACHE_READS = Metric(
     "Reads of an instance's caches, hits and misses",
     ("cache", "outcome"),
 )
+SPANS_DROPPED = Metric(
+    "leaderboard.spans.dropped",
+    "counter",
+    "{span}",
+    "Spans that waited for a collector until there was no room for them",
+)
 
 # --- how the system stands ------------------------------------------------------------------------
 

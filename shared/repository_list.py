@@ -6,12 +6,19 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.context import Services
 from shared.errors import Rejected
 from shared.jobs import RepositoryStatus
+from shared.kept_value import KeptValue
 from shared.ports import Json
 from shared.repositories import Repository, listed, read
+from shared.telemetry import CacheReads
+
+_RENEWED_AFTER = timedelta(seconds=5)
+_AT_MOST = timedelta(seconds=10)
+"""How old a list may be that somebody gets while another reads it."""
 
 SORTS = ("name", "status", "stars", "registered_at", "last_scraped_at", "latest_data_at")
 """What repositories can be ordered by. By name is by the one they were registered with."""
@@ -42,20 +49,59 @@ class RepositoryPage:
     cursor: str | None
 
 
+class RepositoryLists:
+    """All repositories of each status, read at most every five seconds. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lists = {
+            status: KeptValue[tuple[Repository, ...]](_RENEWED_AFTER, _AT_MOST)
+            for status in (None, *RepositoryStatus)
+        }
+        self._reads = CacheReads("repository_lists")
+
+    @property
+    def caches(self) -> tuple[tuple[CacheReads, int], ...]:
+        """This one, and how many lists it holds."""
+        return ((self._reads, sum(each.held for each in self._lists.values())),)
+
+    def all_of(self, services: Services, status: RepositoryStatus | None) -> tuple[Repository, ...]:
+        """The repositories of a status, or all, by key."""
+        hits = 1
+
+        def read_all() -> tuple[Repository, ...]:
+            nonlocal hits
+            hits = 0
+            return _all(services, status)
+
+        found = self._lists[status].get(services.now, read_all)
+        self._reads.add(services.telemetry, hits=hits, misses=1 - hits)
+        return found
+
+    def forget(self) -> None:
+        """This instance may have changed one."""
+        for each in self._lists.values():
+            each.forget()
+
+
 def find(
-    services: Services, listing: Listing, *, after: str | None = None, limit: int = 100
+    services: Services,
+    listing: Listing,
+    lists: RepositoryLists,
+    *,
+    after: str | None = None,
+    limit: int = 100,
 ) -> RepositoryPage:
     """A page of the repositories that are wanted. Raises Rejected for a cursor of something else.
 
-    By name it reads as many documents as it gives. A search and any other order read all
-    repositories of that status, since parts of names are in no index.
+    By name it reads as many documents as it gives. A search and any other order take all
+    repositories of that status from ``lists``, since parts of names are in no index.
     """
     if listing.plain:
         page = listed(services, status=listing.status, after=after, limit=limit)
         return RepositoryPage(tuple(map(read, page.documents)), page.cursor)
     beyond = None if after is None else _place_in(listing, after)
     part = listing.search.lower()
-    found = [each for each in _all(services, listing.status) if part in each.name.lower()]
+    found = [each for each in lists.all_of(services, listing.status) if part in each.name.lower()]
     found.sort(key=lambda each: _place(listing, each), reverse=listing.descending)
     if beyond is not None:
         found = [each for each in found if _is_after(listing, _place(listing, each), beyond)]
@@ -63,7 +109,7 @@ def find(
     return RepositoryPage(shown, _cursor(listing, shown[-1]) if len(found) > limit else None)
 
 
-def _all(services: Services, status: RepositoryStatus | None) -> list[Repository]:
+def _all(services: Services, status: RepositoryStatus | None) -> tuple[Repository, ...]:
     found: list[Repository] = []
     cursor: str | None = None
     while True:
@@ -71,7 +117,7 @@ def _all(services: Services, status: RepositoryStatus | None) -> list[Repository
         found += map(read, page.documents)
         cursor = page.cursor
         if cursor is None:
-            return found
+            return tuple(found)
 
 
 def _place(listing: Listing, repository: Repository) -> _Place:

@@ -7,10 +7,9 @@ boards' pointers, the budget's eleven documents, the three circuits, and a quest
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -20,6 +19,7 @@ from shared.budget_status import Standing
 from shared.context import Services
 from shared.errors import LeaderboardError, NotFound
 from shared.jobs import RepositoryStatus, State
+from shared.kept_value import KeptValue
 from shared.limits import dollars
 from shared.metrics import (
     BOARD_AGE,
@@ -48,6 +48,9 @@ MOST_READS = 13 * 10 + 5 + 11 + 3
 KEPT = timedelta(seconds=15)
 """How old a reading may be that an instance answers with."""
 
+KEPT_WHILE_READING = timedelta(seconds=60)
+"""How old it may be while the next one is being read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -72,10 +75,16 @@ def read(services: Services) -> SystemState:
     unreadable: list[str] = []
     for name, part in PARTS.items():
         try:
-            readings += part(services)
+            found = [*part(services)]
         except LeaderboardError as error:
             log.warning("state_unreadable", part=name, reason=error.message)
             unreadable.append(name)
+        except Exception as error:
+            # A defect, as of a document of another form; the other parts stand all the same.
+            log.exception("state_unreadable", part=name, reason=type(error).__name__)
+            unreadable.append(name)
+        else:
+            readings += found
     return SystemState(tuple(readings), tuple(unreadable))
 
 
@@ -87,19 +96,14 @@ def push(services: Services) -> None:
 
 
 class KeptState:
-    """The last reading, taken anew when it is too old. Readers at one time share one."""
+    """The last reading, taken anew when it is too old, by one reader at a time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: tuple[datetime, SystemState] | None = None
+        self._kept = KeptValue[SystemState](KEPT, KEPT_WHILE_READING)
 
     def get(self, services: Services) -> SystemState:
-        """The numbers as of at most ``KEPT`` ago."""
-        with self._lock:
-            kept, now = self._kept, services.now()
-            if kept is None or now - kept[0] >= KEPT:
-                kept = self._kept = (now, read(services))
-            return kept[1]
+        """The numbers as of at most ``KEPT`` ago, or ``KEPT_WHILE_READING`` while others read."""
+        return self._kept.get(services.now, lambda: read(services))
 
 
 # --- parts ----------------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ RESOURCES = (
     openapi.resource,
 )
 
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -118,6 +120,8 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     limiting.tell(response)
+    if request.method not in _READING and response.status_code // 100 != 4:
+        surroundings().lists.forget()
     if (settings := _settings()) is not None:
         form.share(response, settings)
     form.pack(response)

@@ -92,7 +92,7 @@ def list_repositories(call: Call, query: RepositoriesQuery) -> Reply[Repositorie
         descending=query.order == "desc" if query.order else query.sort != "name",
     )
     with continuing_at(query.cursor):
-        page = find(call.services, listing, after=query.cursor, limit=query.limit)
+        page = find(call.services, listing, call.lists, after=query.cursor, limit=query.limit)
     return Reply(
         RepositoriesAnswer(
             data=[repository(each) for each in page.repositories],

@@ -37,6 +37,7 @@ from shared.errors import (
     Unauthenticated,
 )
 from shared.health import Probes
+from shared.repository_list import RepositoryLists
 from shared.system_state import KeptState
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -94,6 +95,7 @@ class Call:
     caller: Caller
     ranges: RangeBoards
     known: KnownRepositories
+    lists: RepositoryLists
     activities: ActivityFacts
     answers: KeptAnswers
     who: Who
@@ -164,10 +166,24 @@ class Surroundings:
     services: Callable[[], Services]
     ranges: RangeBoards = field(default_factory=RangeBoards)
     known: KnownRepositories = field(default_factory=KnownRepositories)
+    lists: RepositoryLists = field(default_factory=RepositoryLists)
     activities: ActivityFacts = field(default_factory=ActivityFacts)
     probes: Probes = field(default_factory=Probes)
     state: KeptState = field(default_factory=KeptState)
     answers: KeptAnswers = field(default_factory=KeptAnswers)
+
+    def call(self, services: Services, caller: Caller, who: Who) -> Call:
+        """A request in these surroundings."""
+        return Call(
+            services,
+            caller,
+            self.ranges,
+            self.known,
+            self.lists,
+            self.activities,
+            self.answers,
+            who,
+        )
 
 
 def surroundings() -> Surroundings:
@@ -272,8 +288,7 @@ def _answer(operation: Operation, view: View, path: dict[str, Any]) -> Response:
         arguments["query"] = query
     if operation.body is not None:
         arguments["body"] = body_of(operation.body, request)
-    call = Call(services, caller, kept.ranges, kept.known, kept.activities, kept.answers, who)
-    reply = view(call, **arguments)
+    reply = view(kept.call(services, caller, who), **arguments)
     return _respond(reply, operation)
 
 

@@ -204,6 +204,7 @@ def _caches(call: Call) -> Iterator[CacheShown]:
     kept: Iterable[tuple[CacheReads, int]] = (
         *call.services.boards.caches,
         *call.known.caches,
+        *call.lists.caches,
         *call.ranges.caches,
         *kept_pages().caches,
     )

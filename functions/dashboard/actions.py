@@ -16,7 +16,7 @@ from functions.dashboard import (
 )
 from functions.dashboard.visit import context, services
 from shared import budget_config, dead_letters, job_control, pausing, pipeline_runs, repositories
-from shared.errors import Rejected, Unauthenticated
+from shared.errors import Unauthenticated
 from shared.models import RepositoryName
 
 blueprint = Blueprint("actions", __name__, template_folder="templates")
@@ -132,11 +132,9 @@ def discard_letter(letter_id: str) -> AnyResponse:
 def set_budget() -> AnyResponse:
     """Set the limits of the budget in place of those that the form showed."""
     session = sessions.confirmed(services(), ADMIN)
-    seen = request.form.get("version", "")
-    if not seen.isdecimal():
-        raise Rejected("The form is not complete. Load its page again.")
+    seen = settings_actions.seen_version()
     wanted = settings_page.overrides(request.form)
-    budget_config.change(services(), session.caller, wanted, seen=int(seen[:9]))
+    budget_config.change(services(), session.caller, wanted, seen=seen)
     return redirect(_with(url_for("operations.settings"), "budget"), SEE_OTHER)
 
 

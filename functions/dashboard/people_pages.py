@@ -57,4 +57,4 @@ def call_of_page() -> Call:
     kept = surroundings()
     services = kept.services()
     who = identified(services)
-    return Call(services, who.caller, kept.ranges, kept.known, kept.activities, kept.answers, who)
+    return kept.call(services, who.caller, who)

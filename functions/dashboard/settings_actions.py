@@ -71,7 +71,7 @@ def set_flags() -> AnyResponse:
     """Store what the form says of all flags in place of what it showed."""
     services = visit.services()
     session = sessions.confirmed(services, ADMIN)
-    seen = _seen()
+    seen = seen_version()
     flag_config.change(services, session.caller, flag_forms.rules(request.form), seen=seen)
     return _done("flags")
 
@@ -80,7 +80,7 @@ def publish_rules() -> AnyResponse:
     """Put the rules in force that the page of what-if has tried."""
     services = visit.services()
     session = sessions.confirmed(services, ADMIN)
-    seen = _seen()
+    seen = seen_version()
     try:
         wanted = RuleSet.model_validate_json(request.form.get("rules", ""))
     except ValidationError as error:
@@ -89,8 +89,8 @@ def publish_rules() -> AnyResponse:
     return _done("rules")
 
 
-def _seen() -> int:
-    """The version that the form was made from."""
+def seen_version() -> int:
+    """The version that the form was made from. Raises Rejected."""
     seen = request.form.get("version", "")
     if not (seen.isascii() and seen.isdecimal()):
         raise Rejected("The form is not complete. Load its page again.")

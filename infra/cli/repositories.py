@@ -11,7 +11,7 @@ from infra.cli.tables import table
 from infra.cli.texts import minute
 from shared import pausing, repositories, repository_list
 from shared.jobs import RepositoryStatus
-from shared.repository_list import SORTS, Listing
+from shared.repository_list import SORTS, Listing, RepositoryLists
 from shared.repository_records import Repository
 
 _names = click.argument("names", nargs=-1, required=True, metavar="OWNER/NAME...")
@@ -34,7 +34,7 @@ def _add_list(group: click.Group) -> None:
         """List registered repositories, by name or the largest first."""
         wanted = None if status is None else RepositoryStatus(status.upper())
         listing = Listing(wanted, search, sort, descending=sort != "name")
-        page = repository_list.find(app.services, listing, limit=limit)
+        page = repository_list.find(app.services, listing, RepositoryLists(), limit=limit)
         found = [each.model_dump(mode="json") for each in page.repositories]
         if app.emit(found, more=page.cursor is not None):
             return

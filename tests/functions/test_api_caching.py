@@ -137,10 +137,10 @@ def test_a_page_is_read_made_and_packed_once_for_as_long_as_its_board_stays(
     assert len(reads) == 2
 
 
-def test_the_page_of_a_generation_before_is_not_taken_for_the_present_one(
-    engine: World,
+def test_the_page_of_a_generation_before_is_kept_and_not_taken_for_the_present_one(
+    engine: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = engine.client()
+    api, boards = engine.client(), engine.services.boards
     before = api.get(ENGINE_BOARD).get_json()
     pinned = f"{ENGINE_BOARD}?generation={before['meta']['generation']}"
     assert api.get(pinned).get_json()["data"] == before["data"]
@@ -151,3 +151,15 @@ def test_the_page_of_a_generation_before_is_not_taken_for_the_present_one(
     assert after["meta"]["generation"] != before["meta"]["generation"]
     assert api.get(pinned).get_json()["meta"]["generation"] == before["meta"]["generation"]
     assert api.get(pinned).get_json()["data"] == before["data"] != after["data"]
+    reads: list[Slice] = []
+    read = boards.read
+
+    def reading(*given: Any) -> Slice:
+        reads.append(read(*given))
+        return reads[-1]
+
+    monkeypatch.setattr(boards, "read", reading)
+    for _ in range(3):
+        api.get(pinned)
+        engine.clock.advance(timedelta(minutes=1))
+    assert not reads

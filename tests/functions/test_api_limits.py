@@ -14,7 +14,8 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from structlog.testing import capture_logs
 
-from infra.rates import PAUSE_SECONDS, CountedRates, instances, rates_of
+from infra.rates import CountedRates, instances, rates_of
+from infra.redis_pause import PAUSE_SECONDS
 from shared.auth import Role
 from shared.rates import Rate
 from shared.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,9 @@ from shared.models import RepositoryName
 from shared.repository_records import stored
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.lines import ENGINE, WHEELS
+from tests.support.watched_documents import WatchedDocuments
 
 ADDRESS = "/api/v1/repositories"
 ENGINE_ADDRESS = f"{ADDRESS}/octo/engine"
@@ -152,3 +155,32 @@ def test_a_cursor_of_another_list_is_refused(several: ApiClient, other: str) -> 
     answer = several.get(f"{ADDRESS}?limit=1&{asked}&{'sort=stars' if asked == other else ''}")
     assert answer.status_code == 400
     assert answer.get_json()["details"]["field"] == "cursor"
+
+
+def test_a_search_reads_all_repositories_once_in_a_while_and_sees_what_is_changed_here(
+    fresh: World,
+) -> None:
+    for name in ("octo/a", "octo/b", "zoo/c"):
+        repositories.register(fresh.services, RepositoryName.parse(name), SYSTEM)
+    watched = WatchedDocuments(fresh.services.documents)
+    services = replace(fresh.services, documents=watched)
+    app = app_over(lambda: services)
+    here, anybody = ApiClient(app, fresh.key(Role.ADMIN)), ApiClient(app)
+
+    def found() -> tuple[list[str], int]:
+        before = watched.read.count("repositories/octo~a")
+        names = [each["name"] for each in anybody.data(f"{ADDRESS}?search=octo&sort=stars")]
+        return names, watched.read.count("repositories/octo~a") - before
+
+    assert found() == (["octo/b", "octo/a"], 1)
+    assert found() == (["octo/b", "octo/a"], 0)
+    # Somebody who may do nothing makes nothing be read anew.
+    assert anybody.post(f"{ADDRESS}/octo/b/disable").status_code == 401
+    assert found() == (["octo/b", "octo/a"], 0)
+    here.delete(f"{ADDRESS}/octo/b")
+    assert found() == (["octo/a"], 1)
+    # Another instance did this.
+    repositories.register(fresh.services, RepositoryName.parse("octo/d"), SYSTEM)
+    assert found() == (["octo/a"], 0)
+    fresh.clock.advance(timedelta(seconds=5))
+    assert found() == (["octo/d", "octo/a"], 1)

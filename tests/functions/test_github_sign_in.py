@@ -19,6 +19,7 @@ from shared.auth import Role
 from shared.context import SYSTEM, Services
 from shared.errors import NotFound
 from tests.functions.conftest import World
+from tests.support.counted_documents import CountedDocuments
 from tests.support.dashboard_world import client_over
 from tests.support.github_oauth import ACCOUNT, OAuth, oauth_server
 
@@ -109,6 +110,17 @@ def test_who_was_not_sent_away_by_us_or_took_too_long_is_not_let_in(
     assert come_back(client_over(services), given).status_code == 401
     world.clock.advance(timedelta(minutes=11))
     assert come_back(client, given).status_code == 401
+
+
+@pytest.mark.usefixtures("key")
+def test_a_session_reads_three_documents_more(oauth: OAuth, services: Services) -> None:
+    counted = CountedDocuments(services.documents)
+    client = client_over(replace(services, documents=counted))
+    come_back(client, sent_to_github(client, oauth))
+    client.application.extensions.pop("dashboard_session_secret")  # as in a new process
+    before = counted.done.reads
+    assert "Sign out" in client.get("/sign-in", base_url=HTTPS).text
+    assert counted.done.reads - before == 3
 
 
 def test_a_session_ends_when_the_account_or_the_key_does(

@@ -210,7 +210,8 @@ def test_admins_see_an_instance_from_within(detail: dict[str, Any]) -> None:
     assert {each["window"] for each in detail["freshness"]} == {"all", "365d", "90d", "30d", "7d"}
     assert detail["checks"]["documents"]["status"] == "ok"
     caches = {each["name"]: each for each in detail["caches"]}
-    assert caches.keys() == {"board_heads", "board_parts", "repositories", "ranges", "pages"}
+    boards = {"board_heads", "board_parts", "ranges", "pages"}
+    assert caches.keys() == {*boards, "repositories", "repository_lists"}
     assert caches["repositories"]["misses"] == 1
     assert caches["repositories"]["entries"] == 1
 

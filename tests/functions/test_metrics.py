@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from shared import repositories
 from shared.auth import Role
@@ -19,7 +20,7 @@ from shared.context import SYSTEM, Services
 from shared.errors import RetryLater
 from shared.jobs import RepositoryStatus, State
 from shared.models import WINDOW_DAYS, RepositoryName
-from shared.ports import Query
+from shared.ports import Document, Query
 from shared.system_state import KEPT, MOST_READS, ROUND_TRIPS
 from tests.functions.conftest import World
 from tests.support.apps import app_over
@@ -148,6 +149,26 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_told(world: World) -> None
     assert found["leaderboard_unreadable", "queues"] == 1
     assert found["leaderboard_repositories", "completed"] == 2
     assert not [each for each, _ in found if each == "leaderboard_queue_depth"]
+
+
+def test_a_part_that_cannot_be_understood_is_named_and_the_rest_is_told(world: World) -> None:
+    class Odd(WatchedDocuments):
+        def get(self, *paths: str) -> tuple[Document | None, ...]:
+            found = super().get(*paths)
+            return tuple(
+                replace(each, body=b'{"board": "ana"}')
+                if each is not None and each.path.startswith("boards/")
+                else each
+                for each in found
+            )
+
+    boards = BoardReader(Odd(world.services.documents), now=world.clock)
+    with capture_logs() as logs:
+        found = scraped(client_of(replace(world.services, boards=boards)))
+    assert found["leaderboard_unreadable", "boards"] == 1
+    assert found["leaderboard_repositories", "completed"] == 2
+    said = [line for line in logs if line["event"] == "state_unreadable"]
+    assert [(line["part"], line["reason"]) for line in said] == [("boards", "ValidationError")]
 
 
 def test_it_is_open_on_one_machine_and_takes_a_key_elsewhere(world: World) -> None:

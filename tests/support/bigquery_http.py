@@ -28,27 +28,12 @@ class Handler(LoopbackHandler):
 
     server: Any
 
-    def do_GET(self) -> None:
-        self._answer("GET")
-
-    def do_POST(self) -> None:
-        self._answer("POST")
-
-    def do_PUT(self) -> None:
-        self._answer("PUT")
-
-    def do_PATCH(self) -> None:
-        self._answer("PATCH")
-
-    def do_DELETE(self) -> None:
-        self._answer("DELETE")
-
     @property
     def _bigquery(self) -> BigQueryServer:
-        found: BigQueryServer = self.server.bigquery
+        found: BigQueryServer = self.server.behind
         return found
 
-    def _answer(self, method: str) -> None:
+    def answer(self, method: str) -> None:
         address = urlsplit(self.path)
         self._asked = {key: values[0] for key, values in parse_qs(address.query).items()}
         self._data = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -10,29 +10,16 @@ answer after the work was done, and be slow.
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from typing import Any
 
 from tests.support.bigquery_http import Handler
 from tests.support.bigquery_jobs import Job, Jobs
 from tests.support.bigquery_store import BigQueryError, Store
-
-
-@dataclass
-class Fault:
-    """How the next calls go wrong: ``status`` 0 does the work and drops the answer."""
-
-    status: int
-    reason: str
-    method: str
-    path: str
-    times: int
+from tests.support.loopback_http import Fault, Faults, LoopbackServer
 
 
 class BigQueryServer:
@@ -45,22 +32,17 @@ class BigQueryServer:
         self.delay = 0.0
         self.calls: list[tuple[str, str]] = []
         self.uploads: dict[str, tuple[dict[str, Any], bytearray]] = {}
-        self._faults: list[Fault] = []
+        self._faults = Faults()
         self._held: set[str] = set()
         self._failing: dict[str, list[BigQueryError]] = {}
-        self._http = _Http(("127.0.0.1", 0), Handler)
-        self._http.bigquery = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self._http = LoopbackServer(Handler, self)
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self._http.server_address[1]}"
+        return self._http.host
 
     def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self._http.stop()
         self.store.engine.close()
 
     # --- what a test asks -------------------------------------------------------------------
@@ -80,11 +62,11 @@ class BigQueryServer:
         self, status: int, reason: str = "", *, method: str = "", path: str = "", times: int = 1
     ) -> None:
         """Let the next calls fail, of that method and with ``path`` in their address."""
-        self._faults.append(Fault(status, reason, method, path, times))
+        self._faults.add(Fault(status, method, path, times, reason))
 
     def lose_answers(self, *, method: str = "", path: str = "", times: int = 1) -> None:
         """Do the work of the next calls, and close the connection in place of an answer."""
-        self._faults.append(Fault(0, "", method, path, times))
+        self._faults.add(Fault(0, method, path, times))
 
     def recover(self) -> None:
         """Forget what was to fail."""
@@ -127,21 +109,7 @@ class BigQueryServer:
         """What is to go wrong with this call."""
         if self.delay:
             time.sleep(self.delay)
-        for fault in self._faults:
-            if fault.method in method and fault.path in path:
-                fault.times -= 1
-                if not fault.times:
-                    self._faults.remove(fault)
-                return fault
-        return None
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    bigquery: BigQueryServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no concern of the server's."""
+        return self._faults.of(method, path)
 
 
 @contextmanager

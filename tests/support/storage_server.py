@@ -17,12 +17,11 @@ import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from typing import Any
 
 import google_crc32c
 
-from tests.support.loopback_http import LoopbackHandler
+from tests.support.loopback_http import Fault, Faults, LoopbackHandler, LoopbackServer
 
 
 class StorageError(Exception):
@@ -51,16 +50,6 @@ class Upload:
     done: dict[str, Any] | None = None
 
 
-@dataclass
-class Fault:
-    """How the next calls go wrong: ``status`` 0 does the work and drops the answer."""
-
-    status: int
-    method: str
-    path: str
-    times: int
-
-
 class StorageServer:
     """One bucket. ``host`` is its ``host:port``; ``calls`` are methods and paths as they came."""
 
@@ -72,33 +61,19 @@ class StorageServer:
         self.most_sent = 0
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._faults: list[Fault] = []
-        self._http = _Http(("127.0.0.1", 0), _Handler)
-        self._http.storage = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+        self.faults = Faults()
+        self._http = LoopbackServer(_Handler, self)
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self._http.server_address[1]}"
+        return self._http.host
 
     def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self._http.stop()
 
     def fail(self, status: int, *, method: str = "", path: str = "", times: int = 1) -> None:
         """Let the next calls of that method and with ``path`` in their address fail."""
-        self._faults.append(Fault(status, method, path, times))
-
-    def fault(self, method: str, path: str) -> Fault | None:
-        for fault in self._faults:
-            if fault.method in method and fault.path in path:
-                fault.times -= 1
-                if not fault.times:
-                    self._faults.remove(fault)
-                return fault
-        return None
+        self.faults.add(Fault(status, method, path, times))
 
     # --- objects ----------------------------------------------------------------------------
 
@@ -150,37 +125,17 @@ class StorageServer:
             raise StorageError(412, "At least one of the pre-conditions you specified did not hold")
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    storage: StorageServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no concern of the server's."""
-
-
 class _Handler(LoopbackHandler):
-    server: _Http
+    server: LoopbackServer
 
-    def do_GET(self) -> None:
-        self._answer("GET")
-
-    def do_POST(self) -> None:
-        self._answer("POST")
-
-    def do_PUT(self) -> None:
-        self._answer("PUT")
-
-    def do_DELETE(self) -> None:
-        self._answer("DELETE")
-
-    def _answer(self, method: str) -> None:
+    def answer(self, method: str) -> None:
         address = urllib.parse.urlsplit(self.path)
         asked = dict(urllib.parse.parse_qsl(address.query))
         data = self._body()
-        storage = self.server.storage
+        storage: StorageServer = self.server.behind
         storage.calls.append((method, address.path))
         storage.most_sent = max(storage.most_sent, len(data))
-        fault = storage.fault(method, address.path)
+        fault = storage.faults.of(method, address.path)
         if fault is not None and fault.status:
             return self._send(fault.status, _json({"error": {"message": "told to fail"}}))
         try:
@@ -217,7 +172,7 @@ class _Handler(LoopbackHandler):
     def _route(
         self, method: str, path: str, asked: dict[str, str], data: bytes
     ) -> tuple[int, bytes, dict[str, str]]:
-        storage = self.server.storage
+        storage: StorageServer = self.server.behind
         objects = f"/storage/v1/b/{storage.bucket}/o"
         if method == "POST" and path.endswith(":signBlob"):
             message = base64.b64decode(json.loads(data)["payload"])
@@ -243,7 +198,7 @@ class _Handler(LoopbackHandler):
     def _upload(
         self, method: str, asked: dict[str, str], data: bytes
     ) -> tuple[int, bytes, dict[str, str]]:
-        storage = self.server.storage
+        storage: StorageServer = self.server.behind
         if method == "POST":
             assert asked["uploadType"] == "resumable"
             asked = {"name": "", **asked}
@@ -285,7 +240,7 @@ class _Handler(LoopbackHandler):
 
     def _signed_link(self, path: str, asked: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         """What a browser gets: the object, if its signature is of exactly what is asked for."""
-        storage = self.server.storage
+        storage: StorageServer = self.server.behind
         query = urllib.parse.urlsplit(self.path).query
         signed, _, signature = query.partition("&X-Goog-Signature=")
         canonical = "\n".join(

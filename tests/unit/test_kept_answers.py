@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from functions.api.kept_answers import KeptAnswers, Rendered
 
 
@@ -57,3 +60,37 @@ def test_a_body_is_packed_once_in_each_encoding() -> None:
     answer = Rendered(b"body", "tag", forever=True)
     assert [answer.packed(encoding, pack) for encoding in ("br", "br", "gzip")] == [b"b"] * 3
     assert packed == [b"body"] * 2
+
+
+def test_packed_forms_count_among_the_bytes() -> None:
+    answers, make, source = KeptAnswers(most_bytes=10), Kitchen(size=4), object()
+    first = answers.answer("a", source, make)
+    answers.answer("b", source, make)
+    answers.answer("b", source, make).packed("br", lambda body: body[:3])
+    # Eleven bytes: the older one has gone.
+    answers.answer("b", source, make)
+    assert make.made == 2
+    # What is gone counts no more, though somebody sends it still.
+    first.packed("br", lambda body: body * 5)
+    answers.answer("b", source, make)
+    assert make.made == 2
+    answers.answer("a", source, make)
+    assert make.made == 3
+    # Four and seven: the one with its packed form has gone, and its seven bytes with it.
+    for key in "ac":
+        answers.answer(key, source, make)
+    assert make.made == 4
+    answers.answer("a", source, make)
+    assert make.made == 4
+
+
+def test_what_is_dropped_leaves_the_memory_at_once() -> None:
+    answers, source = KeptAnswers(most_items=1), object()
+    dropped = weakref.ref(answers.answer("a", source, Kitchen()).grown)
+    assert dropped() is not None
+    gc.disable()
+    try:
+        answers.answer("b", source, Kitchen())
+        assert dropped() is None
+    finally:
+        gc.enable()

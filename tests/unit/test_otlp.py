@@ -13,13 +13,14 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from structlog.testing import capture_logs
 
 from infra.instance import VERSION, this_instance
-from infra.otlp import PAUSE_SECONDS, Otlp
+from infra.otlp import MOST_SPANS, PAUSE_SECONDS, Otlp
 from shared.metrics import (
     BUDGET_USED,
     JOBS,
     METRICS,
     REQUEST_SECONDS,
     REQUESTS,
+    SPANS_DROPPED,
 )
 from shared.settings import Settings
 from tests.support.collector import METRICS as PUSHED
@@ -190,6 +191,70 @@ def test_a_collector_that_is_away_is_left_alone_and_told_all_later(told: Collect
     telemetry.flush()  # a minute has passed
     assert told.value(JOBS, type="export") == 1
     assert [span.name for span in told.spans()] == ["early"]
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_spans_that_the_collector_refused_go_with_the_next_push(
+    told: Collector, status: int
+) -> None:
+    clock = Clock()
+    telemetry = otlp(told, clock, telemetry_timeout_seconds=0.5)
+    for name in ("first", "second"):
+        with telemetry.span(name):
+            pass
+    told.under.answer(TRACES, status)
+    telemetry.flush()
+    with telemetry.span("third"):
+        pass
+    told.under.answer(TRACES, 200)
+    clock.now += PAUSE_SECONDS
+    before = len(told.spans())
+    telemetry.flush()
+    assert [span.name for span in told.spans()][before:] == ["first", "second", "third"]
+    assert told.value(SPANS_DROPPED) is None
+
+
+def test_of_spans_that_wait_the_newest_are_kept_and_the_others_counted(told: Collector) -> None:
+    clock = Clock()
+    telemetry = otlp(told, clock, telemetry_every_seconds=0)
+    with telemetry.span("refused"):
+        pass
+    told.under.answer(TRACES, 400)
+    telemetry.flush()
+    for number in range(MOST_SPANS + 1):
+        with telemetry.span(f"span-{number}"):
+            pass
+    told.under.answer(TRACES, 200)
+    clock.now += PAUSE_SECONDS
+    before = len(told.spans())
+    telemetry.flush()
+    names = [span.name for span in told.spans()][before:]
+    assert names == [f"span-{number}" for number in range(1, MOST_SPANS + 1)]
+    assert told.value(SPANS_DROPPED) == 2
+
+
+def test_what_is_put_back_makes_room_for_what_came_meanwhile(told: Collector) -> None:
+    clock = Clock()
+    telemetry = otlp(told, clock, telemetry_every_seconds=0)
+    for number in range(3):
+        with telemetry.span(f"old-{number}"):
+            pass
+    under_way = threading.Thread(target=telemetry.flush)
+    told.under.answer(TRACES, 400)
+    with told.under.holding(TRACES):
+        under_way.start()
+        eventually(lambda: told.under.calls(TRACES))
+        for number in range(MOST_SPANS - 1):
+            with telemetry.span(f"new-{number}"):
+                pass
+    under_way.join()
+    told.under.answer(TRACES, 200)
+    clock.now += PAUSE_SECONDS
+    before = len(told.spans())
+    telemetry.flush()
+    names = [span.name for span in told.spans()][before:]
+    assert names == ["old-2", *(f"new-{number}" for number in range(MOST_SPANS - 1))]
+    assert told.value(SPANS_DROPPED) == 2
 
 
 def test_an_error_of_the_collector_is_a_failure_and_raises_nothing(told: Collector) -> None:

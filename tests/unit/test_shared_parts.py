@@ -9,7 +9,7 @@ import pytest
 from fakeredis import FakeRedis, FakeServer
 from structlog.testing import capture_logs
 
-from infra.rates import PAUSE_SECONDS
+from infra.redis_pause import PAUSE_SECONDS
 from infra.services import build
 from infra.shared_parts import KEPT_SECONDS, SharedParts
 from shared.board_reading import BoardReader, Selection
