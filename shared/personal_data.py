@@ -78,6 +78,15 @@ def remove_documents(services: Services, accounts: Accounts) -> None:
             holding.remove(services, accounts)
 
 
+def withdraw_reports(services: Services, ids: Sequence[int]) -> None:
+    """Take ids, as they stand on boards, out of what is kept and told of weekly reports.
+
+    Safe to repeat. Reports are made of boards, so this holds once no board shows them.
+    """
+    _forget_reports(services, ids)
+    _withdraw_notices(services, ids)
+
+
 def _plain(value: object) -> Json:
     if isinstance(value, datetime):
         return iso(value)
