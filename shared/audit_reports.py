@@ -31,7 +31,8 @@ _ACCESS = (
 )  # fmt: skip
 _SECURITY = (
     "audit.expired", "auth.forbidden", "auth.many_failures", "auth.refused", "error.in_job",
-    "error.in_request", "key.created", "key.revoked", "key.rotated", "webhook.refused",
+    "error.in_request", "key.attached", "key.created", "key.detached", "key.revoked",
+    "key.rotated", "webhook.refused",
 )  # fmt: skip
 _CHANGED_JOBS = ("job.cancelled", "job.retried")
 _BUDGET = ("budget.warning", "config.changed")

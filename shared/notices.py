@@ -16,7 +16,7 @@ from typing import Literal
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared import budget_status
+from shared import budget_status, people
 from shared.budget_status import Standing
 from shared.context import Services
 from shared.errors import Conflict, LeaderboardError, RetryLater
@@ -110,9 +110,8 @@ def once(services: Services, notice: Iterable[Write]) -> None:
 
 def waiting(services: Services, event: Event) -> list[Notice]:
     """Notices of an event that are still to be sent."""
-    query = Query("notices", order_by="due_at", limit=1000)
-    found = map(_read, services.documents.query(query).documents)
-    return [notice for notice in found if notice.event == event]
+    found = people.everything(services.documents, "notices", (("event", "==", event),))
+    return [notice for notice in map(_read, found) if notice.due_at is not None]
 
 
 def withdraw(services: Services, notice: Notice) -> None:

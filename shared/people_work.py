@@ -198,5 +198,5 @@ def _settle(services: Services, wish: OptOut) -> None:
 
 
 def _wishes(services: Services, job: Job) -> list[OptOut]:
-    query = Query("removals", (("job", "==", job.id),))
-    return [OptOut.model_validate(d.fields) for d in services.documents.query(query).documents]
+    found = people.everything(services.documents, "removals", (("job", "==", job.id),))
+    return [OptOut.model_validate(document.fields) for document in found]

@@ -25,7 +25,7 @@ from shared.boards import GLOBAL, pointer_path, repository_board
 from shared.context import Services
 from shared.errors import NotFound
 from shared.models import WINDOW_DAYS, iso
-from shared.ports import Fields, Json, Parameter, Query, Transaction, Write
+from shared.ports import Fields, Json, Parameter, Transaction, Write
 from shared.tables import Dataset
 
 Accounts = Sequence[int]
@@ -119,11 +119,16 @@ def _forget_pseudonyms(services: Services, accounts: Accounts) -> None:
 
 
 def _trail(services: Services, accounts: Accounts) -> Exported:
-    entries: Exported = []
-    for name in _pseudonyms(services, accounts):
-        query = Query("audit", (("resource_id", "==", f"person:{name}"),), limit=500)
-        entries += [dict(d.fields) for d in services.documents.query(query).documents]
-    return entries
+    """Records of what was done to a person, or with a person: whom an account counts as, say."""
+    found = {
+        record.id: record
+        for name in _pseudonyms(services, accounts)
+        for field in _NAMING
+        for record in people.everything(
+            services.documents, "audit", ((field, "==", f"person:{name}"),)
+        )
+    }
+    return [dict(found[id_].fields) for id_ in sorted(found)]
 
 
 def _classes(services: Services, accounts: Accounts) -> Exported:
@@ -214,10 +219,17 @@ def _withdraw_notices(services: Services, accounts: Accounts) -> None:
 
 _CLASSES = "state/account_classes"
 
+_NAMING = (
+    "resource_id", "old_value.account", "new_value.account", "old_value.person", "new_value.person",
+)  # fmt: skip
+"""Fields of a record that may be somebody's pseudonym."""
+
 _REDACTED = "rewritten by the step that redacts generations"
 
 HOLDINGS: Mapping[str, Holding] = {
     "identities": Holding(_merges, kept="removed with the wish"),
+    # Before pseudonyms: its record of the end names the account by one.
+    "key_accounts": Holding(sign_in.of_person, sign_in.forget),
     "removals": Holding(_wishes, kept="the tombstone: it has to hold in later scrapes"),
     "pseudonyms": Holding(_pseudonyms, _forget_pseudonyms),
     "audit": Holding(_trail, kept="names people by pseudonyms that nobody can resolve any more"),
@@ -225,7 +237,6 @@ HOLDINGS: Mapping[str, Holding] = {
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
     "exports": Holding(exports.of_person, kept="forgotten first, with every stored file"),
-    "key_accounts": Holding(sign_in.of_person, sign_in.forget),
     "github_pages": Holding(_pages, github_pages.forget),
     "reports": Holding(_reports, _forget_reports),
     "notices": Holding(_notices, _withdraw_notices),

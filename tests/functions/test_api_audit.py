@@ -174,6 +174,15 @@ def test_the_report_on_security_adds_up_failed_attempts_by_address(
     assert (refused["severity"], made["action"]) == ("medium", "key.created")
 
 
+def test_the_report_on_security_tells_who_came_to_stand_for_a_key(fresh: World) -> None:
+    admin = fresh.client(fresh.key(Role.ADMIN))
+    for action in ("key.attached", "key.detached"):
+        record = audit.record(fresh.services, OTHER, action, ("key", "0c0c0c0c"), "An account")
+        fresh.services.documents.write([record])
+    found = asked(admin, "/reports/security")["data"]
+    assert {"key.attached", "key.detached"} <= {row["action"] for row in found}
+
+
 def test_the_report_on_costs_has_every_day_and_what_was_done_about_the_budget(
     world: World, admin: ApiClient
 ) -> None:
