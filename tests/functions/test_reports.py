@@ -14,7 +14,7 @@ import pytest
 
 from functions.maintenance import sweep
 from functions.reports import send
-from shared import job_steps, jobs, notices, personal_data, removals, weekly_report
+from shared import breaker, job_steps, jobs, notices, personal_data, removals, weekly_report
 from shared.board_reading import Selection
 from shared.boards import GLOBAL
 from shared.context import SYSTEM, Services
@@ -143,6 +143,27 @@ def test_a_target_that_never_answers_is_given_up_and_nothing_is_kept_of_it(
     clock.advance(notices.KEPT)
     notices.sweep(services)
     assert services.documents.get(f"notices/job-{job.id}-0~generic") == (None,)
+
+
+def test_a_notice_waits_for_a_target_that_is_left_alone_without_losing_an_attempt(
+    services: Services, listening: Receiver, clock: ManualClock
+) -> None:
+    listening.answer("generic", *[503] * breaker.FAILURES)
+    for _ in range(breaker.FAILURES):
+        with pytest.raises(RetryLater):
+            services.breaker.guard(
+                "notices-generic",
+                lambda: services.outward.post(f"{listening.url}/generic", b"", {}),
+            )
+    job = failed_job(services)
+    notices.sweep(services)
+    (waiting,) = services.documents.get(f"notices/job-{job.id}-0~generic")
+    assert waiting is not None
+    assert waiting.fields["attempts"] == 0
+    assert waiting.fields["due_at"] == iso(clock() + breaker.PAUSE)
+    clock.advance(breaker.PAUSE)
+    assert notices.sweep(services) == 1
+    assert len(told(listening, "generic")) == breaker.FAILURES + 1
 
 
 def test_a_sweep_that_is_killed_while_it_sends_leaves_that_to_a_later_one(
