@@ -11,6 +11,7 @@ from flask import Request
 from functions import edge
 from shared import (
     audit_seals,
+    audit_watch,
     costs,
     enrichment_steps,
     job_steps,
@@ -64,7 +65,7 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck, drop old lines of the log, send what somebody should hear of, seal.
+    """Settle what got stuck, drop old lines of the log, seal the trail, check it, send notices.
 
     Nobody else comes by so often, so it also measures how the system stands. A part that fails
     keeps none of the others from its work; the first error is raised at the end, so that the
@@ -90,7 +91,8 @@ _PARTS: Mapping[str, Callable[[Services], object]] = {
     "costs": costs.sweep,
     "enrichment": enrichment_steps.sweep,
     "live log": live_log.expire,
-    "notices": notices.sweep,
     "seals": audit_seals.seal,
+    "audit check": audit_watch.check,
+    "notices": notices.sweep,
     "gauges": system_state.push,
 }
