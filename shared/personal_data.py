@@ -26,6 +26,7 @@ from shared.context import Services
 from shared.errors import NotFound
 from shared.models import WINDOW_DAYS, iso
 from shared.ports import Fields, Json, Parameter, Transaction, Write
+from shared.repositories import Repository
 from shared.tables import Dataset
 
 Accounts = Sequence[int]
@@ -48,7 +49,8 @@ def export(services: Services, account: int, *, skipped: int = 0, most: int = 10
     """Everything stored about a person, all merged accounts together, as JSON.
 
     Of each dataset come at most ``most`` rows from ``skipped`` on; ``more`` says whether one has
-    more of them. The documents are whole every time.
+    more of them. The documents are whole every time, but for boards of the repositories that
+    ``boards_left_out`` names.
     """
     accounts = people.current(services).accounts_of(account)
     facts: dict[str, Json] = {}
@@ -66,6 +68,7 @@ def export(services: Services, account: int, *, skipped: int = 0, most: int = 10
         "accounts": [*accounts],
         "documents": {name: held.export(services, accounts) for name, held in HOLDINGS.items()},
         "facts": facts,
+        "boards_left_out": [r.name for r in _with_boards(services)[MOST_BOARDS:]],
         "skipped": skipped,
         "more": more,
     }
@@ -150,8 +153,8 @@ def _forget_classes(services: Services, accounts: Accounts) -> None:
 def _places(services: Services, accounts: Accounts) -> Exported:
     known = people.current(services).anonymous
     shown = [known[a].shown_id or a if a in known else a for a in accounts]
-    registered = [r for r in repositories.everyone(services) if r.github_id is not None]
-    boards = [GLOBAL, *(repository_board(r.github_id or 0) for r in registered[:MOST_BOARDS])]
+    looked_at = _with_boards(services)[:MOST_BOARDS]
+    boards = [GLOBAL, *(repository_board(r.github_id or 0) for r in looked_at)]
     places: Exported = []
     for board in boards:
         for window in WINDOW_DAYS:
@@ -174,6 +177,10 @@ def _places(services: Services, accounts: Accounts) -> Exported:
                     for row in piece.rows
                 ]
     return places
+
+
+def _with_boards(services: Services) -> list[Repository]:
+    return [r for r in repositories.everyone(services) if r.github_id is not None]
 
 
 def _profiles(services: Services, accounts: Accounts) -> Exported:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from shared import audit, keys, pseudonyms, sign_in
+from shared import audit, keys, personal_data, pseudonyms, repositories, sign_in
 from shared.auth import Role
 from shared.context import SYSTEM
 from shared.forgetting import PERSONAL
@@ -46,6 +46,19 @@ def test_every_record_that_names_a_person_is_exported_however_many_there_are(wor
     assert actions == {
         "config.changed": 1001, "key.attached": 1, "key.detached": 1, "identity.merged": 1,
     }  # fmt: skip
+
+
+def test_boards_that_were_not_looked_at_are_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("octo/engine", "octo/wheels"), 1):
+        world.job(name)
+        known = world.repository(name).model_copy(update={"github_id": number})
+        world.services.documents.write([repositories.stored(known)])
+    assert personal_data.export(world.services, 583231)["boards_left_out"] == []
+    monkeypatch.setattr(personal_data, "MOST_BOARDS", 1)
+    found = personal_data.export(world.services, 583231)
+    assert found["boards_left_out"] == ["octo/wheels"]
 
 
 def test_every_dataset_that_names_an_account_is_forgotten_and_exported() -> None:
