@@ -48,7 +48,7 @@ def instances(settings: Settings) -> int:
     if settings.rate_limit_instances is not None:
         return settings.rate_limit_instances
     if settings.backend == "local":
-        return 1
+        return settings.workers
     return int(json.loads(_DEPLOYMENT.read_text("utf-8"))["functions"]["api"]["max_instances"])
 
 

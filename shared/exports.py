@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from shared import audit, jobs
+from shared import audit, jobs, people
 from shared.context import Caller, Services
 from shared.errors import NotFound, Rejected, RetryLater, TooManyRequests
 from shared.export_files import MEDIA_TYPES, Table, written
@@ -98,11 +98,11 @@ def ask(services: Services, caller: Caller, exporter: str, wanted: Wanted) -> An
         raise too_large()
     export = _new(services, caller, exporter, source)
     about = about_of(export, source)
-    large = (source.size or 0) > services.settings.export_small_bytes
+    large = _is_large(services, source)
     job = _job(services, caller, export)
     if large:
         export = export.model_copy(update={"state": ExportState.PENDING, "job": job.id})
-    _store_new(services, caller, export, about, job if large else None)
+    _store_new(services, caller, export, source, job if large else None)
     if not large:
         content = _small(services, export, source, about)
         if content is not None:
@@ -282,17 +282,33 @@ def _check_limit(services: Services, times: Sequence[str]) -> list[str]:
     return recent
 
 
+def _is_large(services: Services, source: Opened) -> bool:
+    """Whether a job is to make the file.
+
+    CSV and JSON of an unknown size are stopped on their way once they are no longer small. The
+    other formats give nothing before their last row.
+    """
+    if source.size is None:
+        return source.wanted.format in ("xlsx", "parquet")
+    return source.size > services.settings.export_small_bytes
+
+
 def _store_new(
-    services: Services, caller: Caller, export: Export, about: dict[str, Json], job: Job | None
+    services: Services, caller: Caller, export: Export, source: Opened, job: Job | None
 ) -> None:
-    """The export, its entry on the trail, its place in the hour and its job, or none of them."""
+    """The export, its entry on the trail, its place in the hour and its job, or none of them.
+
+    A removal forgets the exports that it finds; one of rows from before it must not come after.
+    """
     path = _limit(caller.actor)
     entry = record(services, caller, export)
 
     def store(transaction: Transaction) -> None:
+        if people.in_transaction(transaction) != source.people:
+            raise changed()
         recent = _check_limit(services, _times(transaction.get(path)))
         transaction.write(Write(path, {"times": [*recent, export.created_at]}))
-        transaction.write(replace(stored(export, about), if_version=ABSENT))
+        transaction.write(replace(stored(export, about_of(export, source)), if_version=ABSENT))
         transaction.write(entry)
         if job is not None:
             transaction.write(jobs.stored(job))

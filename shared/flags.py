@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from pydantic import model_validator as validated
@@ -32,21 +32,31 @@ Value = StrictBool | Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag; the setting of the same name has its default. ``for_some``: keys and shares too."""
+    """A flag; the setting of the same name has its default.
+
+    ``subject`` is what shares are taken of, None where it holds for everybody.
+    """
 
     name: str
     least: int | None
     """None for a switch."""
-    for_some: bool
+    subject: Literal["account", "repository", "key"] | None
     what: str
 
+    @property
+    def for_some(self) -> bool:
+        """True if a rule may name keys and a share."""
+        return self.subject is not None
 
-ENRICHMENT = Flag("enable_enrichment", None, True, "profiles of contributors are read")
-INCREMENTAL = Flag("enable_incremental_scrape", None, True, "a scrape reads only what is new")
-WEBSOCKET = Flag("enable_websocket_logs", None, True, "logs are streamed over a WebSocket")
-SCRAPES = Flag("max_concurrent_scrapes", 1, False, "scrapes at once")
+
+ENRICHMENT = Flag("enable_enrichment", None, "account", "profiles of contributors are read")
+INCREMENTAL = Flag(
+    "enable_incremental_scrape", None, "repository", "a scrape reads only what is new"
+)
+WEBSOCKET = Flag("enable_websocket_logs", None, "key", "logs are streamed over a WebSocket")
+SCRAPES = Flag("max_concurrent_scrapes", 1, None, "scrapes at once")
 SCORING = Flag(
-    "new_scoring_algorithm", 0, False, "version of the rule set that boards are made by; 0: off"
+    "new_scoring_algorithm", 0, None, "version of the rule set that boards are made by; 0: off"
 )
 
 FLAGS: Mapping[str, Flag] = {
@@ -122,20 +132,44 @@ def default(flag: Flag) -> bool | int:
 def evaluate(
     flag: Flag, rules: Rules, settings: Settings, now: datetime, key: str | None, subject: str
 ) -> bool | int:
-    """The value for a caller's ``key`` (its id) and a subject. The same everywhere, always."""
+    """The value for a caller's ``key`` (its id) and a subject. The same everywhere, always.
+
+    Where subjects are keys, the caller's is the subject.
+    """
+    value, percent = _ruled(flag, rules, settings, now, key)
+    about = (key or "") if flag.subject == "key" else subject
+    if percent is not None and share(flag, about) >= percent:
+        return default(flag)
+    return value
+
+
+def for_caller(
+    flag: Flag, rules: Rules, settings: Settings, now: datetime, key: str | None
+) -> tuple[bool | int, int | None]:
+    """The value for a caller, and for what percentage of subjects it holds, None for all of them.
+
+    Where subjects are keys, the caller is one of them.
+    """
+    if flag.subject == "key":
+        return evaluate(flag, rules, settings, now, key, ""), None
+    return _ruled(flag, rules, settings, now, key)
+
+
+def _ruled(
+    flag: Flag, rules: Rules, settings: Settings, now: datetime, key: str | None
+) -> tuple[bool | int, int | None]:
+    """The value for a key, and the percentage of subjects that it is for; None for all."""
     if is_explicit(flag, settings):
         explicit: bool | int = getattr(settings, flag.name)
-        return explicit
+        return explicit, None
     rule: FlagRule | None = getattr(rules, flag.name)
     if rule is None:
-        return default(flag)
+        return default(flag), None
     if key is not None and key in rule.keys:
-        return rule.keys[key]
+        return rule.keys[key], None
     if rule.starts_at is not None and now < rule.starts_at:
-        return default(flag)
-    if rule.percent is not None and share(flag, subject) >= rule.percent:
-        return default(flag)
-    return rule.value
+        return default(flag), None
+    return rule.value, rule.percent
 
 
 def share(flag: Flag, subject: str) -> int:

@@ -33,6 +33,9 @@ class Settings(BaseModel):
     )
     host: str = Field(default="127.0.0.1", description="address the server listens on")
     port: int = Field(default=8080, ge=0, le=65535, description="port the server listens on")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="processes of the embedded server that answer requests"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["json", "console"] = "console"
     log_file: Path | None = Field(
@@ -269,7 +272,7 @@ class Settings(BaseModel):
     rate_limit_instances: int | None = Field(
         default=None, ge=1,
         description="among how many limits are divided without Redis; unset: the most instances "
-        "that are deployed on gcp, one here",
+        "that are deployed on gcp, WORKERS here",
     )  # fmt: skip
     trusted_proxies: int | None = Field(
         default=None, ge=0, le=10,

@@ -39,7 +39,11 @@ class NewFlags(BaseModel):
 
 
 class ShownFlag(Shape):
-    """A flag. ``value`` is what holds for this caller where no subject is looked at.
+    """A flag. ``value`` is what holds for this caller.
+
+    With ``percent`` it holds for that share of ``subject`` only, and the default for the others.
+    Null is for all; so it is where the subjects are keys, of which the caller's is one. ``subject``
+    is null for a flag that holds for everybody.
 
     ``source`` says why: the environment (or .env), what is stored, or the default. ``rule`` is what
     is stored, null if nothing is.
@@ -47,6 +51,8 @@ class ShownFlag(Shape):
 
     what: str
     value: bool | int
+    percent: int | None
+    subject: Literal["account", "repository", "key"] | None
     source: Literal["environment", "stored", "default"]
     default: bool | int
     rule: dict[str, JsonValue] | None
@@ -111,13 +117,15 @@ def _answer(call: Call, found: Stored) -> Reply[FlagsAnswer]:
 def _shown(call: Call, flag: Flag, found: Stored, rule: object) -> ShownFlag:
     services = call.services
     key = None if call.who.key is None else call.who.key.id
-    value = flags.evaluate(flag, found.rules, services.settings, services.now(), key, key or "")
+    value, percent = flags.for_caller(flag, found.rules, services.settings, services.now(), key)
     source: Literal["environment", "stored", "default"] = "default" if rule is None else "stored"
     if flags.is_explicit(flag, services.settings):
         source = "environment"
     return ShownFlag(
         what=flag.what,
         value=value,
+        percent=percent,
+        subject=flag.subject,
         source=source,
         default=flags.default(flag),
         rule=dict(rule) if isinstance(rule, Mapping) else None,

@@ -15,7 +15,7 @@ from functions.dashboard import (
     settings_page,
 )
 from functions.dashboard.visit import context, services
-from shared import budget_config, dead_letters, job_control, pipeline_runs, repositories
+from shared import budget_config, dead_letters, job_control, pausing, pipeline_runs, repositories
 from shared.errors import Rejected, Unauthenticated
 from shared.models import RepositoryName
 
@@ -72,6 +72,22 @@ def register() -> AnyResponse:
     return _done("registered")
 
 
+@blueprint.post("/repositories/<owner>/<name>/pause")
+def pause_repository(owner: str, name: str) -> AnyResponse:
+    """Scrape a repository no more until somebody resumes it. What works on it is cancelled."""
+    session = sessions.confirmed(services(), ADMIN)
+    pausing.disable(services(), RepositoryName.parse(f"{owner}/{name}"), session.caller)
+    return _of_repository(owner, name, "paused")
+
+
+@blueprint.post("/repositories/<owner>/<name>/resume")
+def resume_repository(owner: str, name: str) -> AnyResponse:
+    """Have a paused repository scraped again."""
+    session = sessions.confirmed(services(), ADMIN)
+    pausing.enable(services(), RepositoryName.parse(f"{owner}/{name}"), session.caller)
+    return _of_repository(owner, name, "resumed")
+
+
 @blueprint.post("/dashboard/pipeline/runs")
 def start_run() -> AnyResponse:
     """Start a pipeline run, or find the one that is under way."""
@@ -126,6 +142,12 @@ def set_budget() -> AnyResponse:
 
 def _done(word: str) -> AnyResponse:
     return redirect(_with(url_for("operations.pipeline"), word), SEE_OTHER)
+
+
+def _of_repository(owner: str, name: str, word: str) -> AnyResponse:
+    """Back to where the form was, which may be the repository's page or a list."""
+    own = url_for("dashboard.repository", owner=owner, name=name)
+    return redirect(_with(sessions.page_here(request.form.get("back") or own), word), SEE_OTHER)
 
 
 def _back() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -152,10 +153,12 @@ def rendered(
     repository: Repository | None,
     *,
     spending: Widget[OwnSpending] | None = None,
+    reader: Mapping[str, Any] | None = None,
 ) -> str:
     """The page at an address as HTML, kept for as long as the board stays. Raises as ``read``.
 
-    Searches are not kept: there is no end of them. Nor is what depends on the reader.
+    Searches are not kept: there is no end of them. Nor is what depends on the reader, which is
+    ``spending`` and the variables in ``reader``.
     """
     head = services.boards.head(board, address.window, address.generation or None)
     current = services.boards.head(board, address.window)
@@ -181,6 +184,7 @@ def rendered(
         address=address,
         repository=repository,
         spending=spending,
+        **(reader or {}),
     )
 
 

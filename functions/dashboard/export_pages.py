@@ -99,5 +99,6 @@ def _asker(services: Services, *, changes: bool) -> Caller:
         return sessions.confirmed(services, READ).caller if changes else session.caller
     if not _is_open(services):
         raise Unauthenticated("Boards are exported by those who sign in.")
-    sessions.check_origin()
+    if changes:
+        sessions.check_origin()
     return identified(services).caller

@@ -69,12 +69,12 @@ def rules(form: MultiDict[str, str]) -> Rules:
 
 
 def _shown(services: Services, flag: Flag, found: Rules, key: str | None) -> FlagShown:
-    value = flags.evaluate(flag, found, services.settings, services.now(), key, key or "")
+    value, percent = flags.for_caller(flag, found, services.settings, services.now(), key)
     rule: FlagRule | None = getattr(found, flag.name)
     return FlagShown(
         name=flag.name,
         what=flag.what,
-        value=_word(value),
+        value=_word(value) if percent is None else f"{_word(value)} for {percent} %",
         default=_word(flags.default(flag)),
         is_switch=flag.least is None,
         for_some=flag.for_some,

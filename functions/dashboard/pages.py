@@ -21,7 +21,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from functions import edge
+from functions import edge, measuring
 from functions.dashboard import (
     board_page,
     contributor_page,
@@ -118,11 +118,13 @@ def repository(owner: str, name: str) -> str | AnyResponse:
     try:
         board = repository_board(found.github_id or 0)
         spending = _spending(services, found)
-        return board_page.rendered(services, board, address, found, spending=spending)
+        return board_page.rendered(
+            services, board, address, found, spending=spending, reader=visit.context()
+        )
     except NotFound:
         if address.generation:
             raise
-        return render_template("no_board.html", repository=found)
+        return render_template("no_board.html", **visit.context(), repository=found)
 
 
 def _spending(services: Services, found: repositories.Repository) -> Widget[OwnSpending] | None:
@@ -172,7 +174,7 @@ def error_response(error: Exception) -> AnyResponse:
         return error.get_response()
     failure = edge.failure_of(error)
     if failure.is_ours and not isinstance(error, RetryLater):
-        log.exception("page_failed", path=request.path[:200])
+        log.exception("page_failed", route=measuring.route_of(request))
     known = isinstance(error, LeaderboardError) and (
         not failure.is_ours or isinstance(error, RetryLater)
     )

@@ -125,10 +125,10 @@ def is_secure(services: Services) -> bool:
 
 def page_here(wanted: str) -> str:
     """An address that somebody gave, if it is that of a page here, else that of the settings."""
-    parts = urlsplit(wanted)
     local = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and "\\" not in wanted
-    if not local or parts.netloc or any(ord(letter) < 32 for letter in wanted):
+    if not local or any(ord(letter) < 32 for letter in wanted):
         return url_for("operations.settings")
+    parts = urlsplit(wanted)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 

@@ -14,6 +14,8 @@ DONE = {
     "signed-out": "You are signed out.",
     "registered": "The repository is registered; its first scrape is on the way.",
     "cancelled": "The job is cancelled.",
+    "paused": "The repository is paused: its boards stay, and nothing is scraped.",
+    "resumed": "The repository goes on: it is scraped at its set times and on request.",
     "retried": "It is on its way again.",
     "discarded": "The dead letter is settled.",
     "started": "A pipeline run is on the way.",

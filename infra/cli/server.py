@@ -103,6 +103,7 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
             state=settings.data_dir / "queues.sqlite",
             host="127.0.0.1" if for_now else settings.host,
             port=0 if for_now else settings.port,
+            workers=1 if for_now else settings.workers,
             schedules=() if for_now else SCHEDULES,
             environment=environment_of(settings),
         )

@@ -33,6 +33,7 @@ class ServerPlan:
 
     ``source`` is the module with the functions, ``state`` the SQLite file of the queues.
     ``functions`` None serves all that the module exports; ``root`` is the one served at ``/``.
+    ``workers`` processes answer, each in ``threads``, and share nothing but the data directory.
     ``environment`` is added to the functions' own. Port 0 takes any free one. One-off work passes
     no ``schedules``.
     """
@@ -43,6 +44,7 @@ class ServerPlan:
     root: str = "api"
     host: str = "127.0.0.1"
     port: int = 8080
+    workers: int = 1
     threads: int = 32
     queues: Sequence[TaskQueue] = QUEUES
     subscriptions: Sequence[Subscription] = SUBSCRIPTIONS
@@ -145,7 +147,11 @@ def _reachable(host: str) -> str:
 def _serving_plan(plan: ServerPlan) -> ServingPlan:
     functions = None if plan.functions is None else dict(plan.functions)
     return ServingPlan(
-        source=str(plan.source.resolve()), functions=functions, root=plan.root, threads=plan.threads
+        source=str(plan.source.resolve()),
+        functions=functions,
+        root=plan.root,
+        workers=plan.workers,
+        threads=plan.threads,
     )
 
 

@@ -53,6 +53,7 @@ class ServingPlan:
     source: str
     functions: dict[str, tuple[str, str]] | None
     root: str
+    workers: int
     threads: int
     listen_fd: int = -1
     ready_fd: int = -1
@@ -142,7 +143,7 @@ def _app(source: Path, target: str, signature: str) -> WsgiApp:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    """One gunicorn worker with threads that loads the functions after the fork."""
+    """Gunicorn workers with threads that load the functions after the fork."""
 
     def __init__(self, plan: ServingPlan) -> None:
         self._plan = plan
@@ -151,7 +152,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         options = {
             "bind": f"fd://{self._plan.listen_fd}",
-            "workers": 1,
+            "workers": self._plan.workers,
             "worker_class": "gthread",
             "threads": self._plan.threads,
             "timeout": 0,
@@ -182,7 +183,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         threading.Thread(
             target=_end_with_parent, args=(self._plan.parent_fd, worker.ppid), daemon=True
         ).start()
-        # A worker that replaces one that died has nobody left to tell.
+        # The first one is enough; later ones, and who replaces one that died, have nobody to tell.
         with contextlib.suppress(OSError):
             os.write(self._plan.ready_fd, b"1")
 

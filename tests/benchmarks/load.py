@@ -31,7 +31,7 @@ from tests.benchmarks.report import Aim, Section
 CONNECTIONS = 50
 SECONDS = 15.0
 PAGES = 1000
-_PEER_WORKERS = 2
+WORKERS = 2
 _STARTED_WITHIN = 180.0
 _FLAT = 1.15
 _PROFILE = "/api/v1/contributors"
@@ -205,10 +205,15 @@ def _row(name: str, found: Json, memory: float) -> tuple[str | int | float, ...]
 
 @contextmanager
 def ours(data: Path) -> Iterator[Server]:
-    """``infra.cli serve``: one gunicorn worker with threads, logging into a file."""
+    """``infra.cli serve``: gunicorn workers with threads, logging into a file."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
-    environment = {"DATA_DIR": str(data), "PORT": str(port), "LOG_FILE": str(data / "log.jsonl")}
+    environment = {
+        "DATA_DIR": str(data),
+        "PORT": str(port),
+        "WORKERS": str(WORKERS),
+        "LOG_FILE": str(data / "log.jsonl"),
+    }
     command = [sys.executable, "-m", "infra.cli", "serve"]
     with _running(command, environment, port, "/health/live") as server:
         yield server
@@ -250,7 +255,7 @@ def _peer(python: Path, environment: Mapping[str, str]) -> Iterator[Server]:
         port = free.getsockname()[1]
     command = [
         str(python), "-m", "uvicorn", "tests.benchmarks.load_peer:app", "--port", str(port),
-        "--workers", str(_PEER_WORKERS), "--log-level", "warning", "--no-access-log",
+        "--workers", str(WORKERS), "--log-level", "warning", "--no-access-log",
     ]  # fmt: skip
     with _running(command, environment, port, "/leaderboard") as server:
         yield server

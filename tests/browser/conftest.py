@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.browser import Reader, chromium, missing
 from tests.support.browser_world import Site, busy, served
+from tests.support.dashboard_world import filled
 from tests.support.scenario import open_services
 
 
@@ -38,6 +40,13 @@ def browser() -> Iterator[Browser]:
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A leaderboard with everything on it."""
     with served(busy(tmp_path_factory.mktemp("busy"))) as found:
+        yield found
+
+
+@pytest.fixture
+def own(browser: Browser, tmp_path: Path) -> Iterator[Site]:
+    """A leaderboard with boards, for one test to change."""
+    with served(filled(tmp_path)) as found:
         yield found
 
 
@@ -84,7 +93,10 @@ def visit(
 
 @pytest.fixture(scope="module")
 def seats(browser: Browser) -> Iterator[Callable[[Site, bool], Reader]]:
-    """Windows that stay open for all tests of a file: of each site one signed in and one not."""
+    """Windows that stay open for all tests of a file: of each site one signed in and one not.
+
+    At the end nothing of what they complained of may be left that no test looked at.
+    """
     taken: dict[tuple[str, bool], Reader] = {}
 
     def seat(at: Site, signed_in: bool) -> Reader:
@@ -98,3 +110,4 @@ def seats(browser: Browser) -> Iterator[Callable[[Site, bool], Reader]]:
     yield seat
     for reader in taken.values():
         reader.leave()
+    assert [said for reader in taken.values() for said in reader.complaints] == []

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import ViewportSize
+from playwright.sync_api import Route, ViewportSize, expect
 
-from shared import jobs
+from shared import jobs, keys, sign_in
+from shared.auth import Role
+from shared.context import SYSTEM
 from shared.jobs import State
+from tests.browser.conftest import Visit
 from tests.support.browser import Reader
-from tests.support.browser_world import Site
+from tests.support.browser_world import Site, served
+from tests.support.by_hand import by_hand, deliver_all
+from tests.support.dashboard_world import filled
+from tests.support.github_oauth import ACCOUNT, oauth_server
+from tests.support.scenario import open_services
 
 PHONE = ViewportSize(width=360, height=740)
 SCREEN = ViewportSize(width=1280, height=900)
@@ -45,10 +55,16 @@ WITHOUT_ANYTHING = (
 )  # fmt: skip
 
 
-def look(reader: Reader, address: str, status: int = 200) -> None:
+def look(reader: Reader, address: str) -> None:
     """On a phone and on a screen, light and dark."""
     reader.page.set_viewport_size(PHONE)
-    assert reader.go(address).status == status
+    assert reader.go(address).status == 200
+    look_around(reader)
+
+
+def look_around(reader: Reader) -> None:
+    """The same of the page that somebody is on."""
+    reader.page.set_viewport_size(PHONE)
     assert reader.too_wide() == []
     reader.page.set_viewport_size(SCREEN)
     assert reader.too_wide() == []
@@ -99,8 +115,78 @@ def test_so_does_the_page_of_an_address_that_leads_nowhere(seats: Seats, site: S
 def test_the_description_of_the_api_fits_a_phone_and_keeps_nobody_out(
     seats: Seats, site: Site
 ) -> None:
-    reader = seats(site, False)
-    reader.page.set_viewport_size(PHONE)
-    reader.go("/docs")
-    assert reader.too_wide() == []
-    assert reader.barriers() == []
+    look(seats(site, False), "/docs")
+
+
+# --- pages that are answers to forms ----------------------------------------------------------
+
+
+def test_so_does_the_page_that_shows_a_key_once(visit: Visit, own: Site) -> None:
+    reader = visit(own.url, own.key)
+    page = reader.page
+    reader.go("/settings")
+    page.get_by_label("What it is for").fill("reading " * 12)
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A key was made")
+    look_around(reader)
+
+
+def test_so_does_an_export_while_it_is_made_and_afterwards(visit: Visit, tmp_path: Path) -> None:
+    made = filled(tmp_path)
+    chosen = made.settings.model_copy(update={"export_small_bytes": 0})
+    services, queue = by_hand(replace(made, settings=chosen))
+    with served(services) as site:
+        reader = visit(site.url, site.key)
+        page = reader.page
+        reader.go("/exports")
+        page.get_by_role("button", name="Export").click()
+        expect(page.get_by_text("The file is being made")).to_be_visible()
+        look_around(reader)
+        deliver_all(services, queue)
+        page.reload()
+        expect(page.get_by_role("link", name="Download")).to_be_visible()
+        look_around(reader)
+        reader.leave()
+
+
+def test_so_does_the_way_in_by_github(visit: Visit, tmp_path: Path) -> None:
+    services = open_services(tmp_path)
+    key = keys.create(services, SYSTEM, "octocat's", Role.ADMIN)
+    sign_in.attach(services, SYSTEM, key.key.id, ACCOUNT)
+    with (
+        oauth_server() as github,
+        served(replace(services, sign_in=github.flow()), key=key.text) as site,
+    ):
+        github.callback = f"{site.url}/sign-in/github/back"
+        reader = visit(site.url)
+        page = reader.page
+
+        def go_there_and_back() -> None:
+            look(reader, "/sign-in")
+            page.get_by_role("link", name="GitHub").click()
+            page.get_by_role("link", name="Authorize").click()
+
+        # It leads on by itself, and is to be looked at first.
+        page.route(f"{github.callback}?*", _without_refresh, times=1)
+        go_there_and_back()
+        expect(page.get_by_role("heading", level=1)).to_have_text("You are signed in")
+        forgive(reader, github.url)
+        look_around(reader)
+        go_there_and_back()
+        page.wait_for_url("**/settings")
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        forgive(reader, github.url)
+        reader.leave()
+
+
+def forgive(reader: Reader, url: str) -> None:
+    """Forget that a page was of another site where that is meant."""
+    there = f"request to another host: {url}/"
+    reader.complaints[:] = [said for said in reader.complaints if not said.startswith(there)]
+
+
+def _without_refresh(route: Route) -> None:
+    answer = route.fetch()
+    body, count = re.subn(r'<meta http-equiv="refresh"[^>]*>', "", answer.text())
+    assert count == 1
+    route.fulfill(response=answer, body=body)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
-from shared import jobs
+from functions.dashboard import responses
+from shared import jobs, repositories
 from shared.jobs import Progress, State
+from shared.models import RepositoryName, iso
+from shared.ports import Write
 from tests.browser.conftest import Visit
-from tests.support.browser_world import Site, served
+from tests.support.browser_world import Site, listening, served
 from tests.support.operations_world import with_money, with_work
 from tests.support.scenario import open_services
 
@@ -101,6 +106,104 @@ def test_a_list_of_jobs_follows_what_happens_and_the_keyboard_stays(
     expect(row).to_contain_text("reading reviews")
     expect(row.get_by_role("progressbar")).to_have_attribute("value", "4")
     expect(row.get_by_role("button", name=re.compile("Cancel"))).to_be_focused()
+
+
+@pytest.mark.parametrize("has_ended", [False, True], ids=["goes on", "ended meanwhile"])
+def test_a_newer_job_does_not_get_the_keyboard_of_an_older_one(
+    visit: Visit, works: Site, has_ended: bool
+) -> None:
+    reader = visit(works.url, works.key)
+    page = reader.page
+    page.clock.install()
+    reader.go("/dashboard/pipeline")
+    (found,) = jobs.listed(works.services, {"state": State.RUNNING.value}, limit=1).documents
+    running = jobs.read(found)
+    row = page.locator(f"#job-{found.id}")
+    row.get_by_role("button", name=re.compile("Cancel")).focus()
+    newer = running.model_copy(
+        update={"id": "newer", "created_at": iso(works.services.now() + timedelta(hours=1))}
+    )
+    ended = running.model_copy(update={"state": State.FAILED, "finished_at": newer.created_at})
+    works.services.documents.write([jobs.stored(newer), *([jobs.stored(ended)] * has_ended)])
+    page.clock.fast_forward(3_000)
+    expect(page.locator("#jobs-part li").first).to_have_id("job-newer")
+    if has_ended:
+        # What was to cancel must not retry under the same finger.
+        expect(row.get_by_role("button", name=re.compile("Retry"))).to_be_visible()
+        expect(row.get_by_role("link")).to_be_focused()
+    else:
+        expect(row.get_by_role("button", name=re.compile("Cancel"))).to_be_focused()
+
+
+def test_nor_does_a_newer_dead_letter(visit: Visit, works: Site) -> None:
+    reader = visit(works.url, works.key)
+    page = reader.page
+    page.clock.install()
+    reader.go("/dashboard/pipeline")
+    row = page.locator("#letter-message-17")
+    row.get_by_role("button", name=re.compile("Retry")).focus()
+    (older,) = works.services.documents.get("dead_letters/message-17")
+    assert older is not None
+    later = {"message_id": "18", "failed_at": iso(works.services.now() + timedelta(hours=1))}
+    works.services.documents.write([Write("dead_letters/message-18", {**older.fields, **later})])
+    page.clock.fast_forward(3_000)
+    expect(page.locator("#letters-part li").first).to_have_id("letter-message-18")
+    expect(row.get_by_role("button", name=re.compile("Retry"))).to_be_focused()
+
+
+def test_what_was_opened_and_typed_in_a_row_stays_in_that_row(visit: Visit) -> None:
+    rows = ["older"]
+    app = Flask("rows", static_folder=responses.STATIC)
+
+    @app.get("/")
+    def page_of_rows() -> str:
+        items = (
+            f"<li id={row}><details><summary>More</summary><form action=/{row}>"
+            f"<input name=note value=unchanged></form></details></li>"
+            for row in rows
+        )
+        return (
+            "<!doctype html><link rel=icon href=data:,>"
+            "<script src=/static/live.js defer></script>"
+            f"<main id=main data-refresh=3><ul>{''.join(items)}</ul></main>"
+        )
+
+    with listening(app) as there:
+        reader = visit(there)
+        page = reader.page
+        page.clock.install()
+        reader.go("/")
+        page.locator("#older summary").click()
+        page.locator("#older input").fill("mine")
+        rows.insert(0, "newer")
+        page.clock.fast_forward(3_000)
+        expect(page.locator("li").first).to_have_id("newer")
+        assert page.locator("#older details").get_attribute("open") is not None
+        assert page.locator("#newer details").get_attribute("open") is None
+        expect(page.locator("#older input")).to_be_focused()
+        expect(page.locator("#older input")).to_have_value("mine")
+        expect(page.locator("#newer input")).to_have_value("unchanged")
+        reader.leave()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_repository_is_paused_and_resumed_by_keyboard_alone(
+    visit: Visit, works: Site, scripts: bool
+) -> None:
+    reader = visit(works.url, works.key, java_script_enabled=scripts)
+    page = reader.page
+    reader.go("/coverage")
+    for verb, done in (("Pause", "is paused"), ("Resume", "goes on")):
+        page.get_by_role("button", name=f"{verb} octo/brakes").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text(done)
+        assert page.url.startswith(f"{works.url}/coverage")
+        paused = repositories.get(works.services, RepositoryName("octo", "brakes")).paused
+        assert paused is (verb == "Pause")
+    reader.go("/repositories/octo/brakes")
+    page.get_by_role("button", name="Pause octo/brakes").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("until an admin resumes it")).to_be_visible()
 
 
 def test_limits_of_the_budget_are_set_and_refused_in_words(visit: Visit, works: Site) -> None:

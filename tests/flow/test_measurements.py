@@ -11,7 +11,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions import maintenance
-from functions.api.app import create_app
 from shared import costs, github_sync, global_requests, job_control, pausing
 from shared.context import SYSTEM
 from shared.metrics import (
@@ -39,6 +38,7 @@ from shared.metrics import (
 )
 from shared.models import WINDOW_DAYS, RepositoryName
 from shared.tables import Dataset
+from tests.support.apps import app_over
 from tests.support.capture_place import LONG, BenchPlace, place_of
 from tests.support.collector import TRACES, Collector, collector, pushing_to, without_exit
 from tests.support.github_world import github_world
@@ -71,7 +71,7 @@ def place(told: Collector, tmp_path_factory: pytest.TempPathFactory) -> BenchPla
 
 @pytest.fixture(scope="module")
 def client(place: BenchPlace) -> FlaskClient:
-    return create_app(lambda: place.services).test_client()
+    return app_over(lambda: place.services).test_client()
 
 
 def test_a_scrape_counts_events_contributions_boards_bytes_and_dollars(
@@ -206,7 +206,7 @@ def test_a_collector_that_hangs_fails_no_request_and_delays_it_by_the_bound(
     with collector() as own:
         chosen = pushing_to(own) | {"telemetry_timeout_seconds": 0.2}
         services = without_exit(open_services(tmp_path, ManualClock(), **chosen))
-        client = create_app(lambda: services).test_client()
+        client = app_over(lambda: services).test_client()
         with own.under.holding():
             began = time.monotonic()
             statuses = [client.get("/api/v1/repositories").status_code for _ in range(10)]

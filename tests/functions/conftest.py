@@ -12,12 +12,13 @@ import pytest
 import structlog
 from flask import Flask
 
-from functions.api.app import create_app
 from shared import audit, auth, repositories
 from shared.auth import Role
 from shared.context import SYSTEM, Services
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.by_hand import HandQueue, by_hand, deliver_all
+from tests.support.copies import copy_data
 from tests.support.lines import COPILOT, ENGINE, WHEELS, Line, Repo, User, day, pr_opened, push
 from tests.support.manual_clock import ManualClock
 from tests.support.scenario import LINES, ingest, name_of, open_services
@@ -79,16 +80,43 @@ class World:
         newest_first = audit.trail(self.services, limit=500).documents
         return [dict(document.fields) for document in reversed(newest_first)]
 
+    def copy(self, folder: Path) -> World:
+        """Another world in which the same has happened and nothing waits."""
+        assert self.queue.depths() == {"all": 0}
+        copy_data(self.folder / "data", folder / "data")
+        made = _open(folder, ManualClock(self.clock()))
+        made.queue.remember(self.queue)
+        return made
+
+
+def _open(folder: Path, clock: ManualClock) -> World:
+    services, queue = by_hand(open_services(folder / "data", clock, retry_seconds=()))
+    return World(services, queue, clock, folder, app_over(lambda: services))
+
 
 @pytest.fixture(scope="session")
 def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
     def make() -> World:
-        folder = tmp_path_factory.mktemp("world")
-        clock = ManualClock()
-        services, queue = by_hand(open_services(folder / "data", clock, retry_seconds=()))
-        return World(services, queue, clock, folder, create_app(lambda: services))
+        return _open(tmp_path_factory.mktemp("world"), ManualClock())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def registered(
+    make_world: Callable[[], World], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[tuple[Repo, ...]], World]:
+    """Worlds like ``fresh`` in which some repositories have boards, each counted once only."""
+    made: dict[tuple[Repo, ...], World] = {}
+
+    def copied(repos: tuple[Repo, ...]) -> World:
+        if repos not in made:
+            made[repos] = make_world()
+            made[repos].ingest("team.json.gz", TEAM)
+            made[repos].register(*repos)
+        return made[repos].copy(tmp_path_factory.mktemp("world"))
+
+    return copied
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +140,18 @@ def fresh(make_world: Callable[[], World]) -> World:
     world = make_world()
     world.ingest("team.json.gz", TEAM)
     return world
+
+
+@pytest.fixture
+def engine(registered: Callable[[tuple[Repo, ...]], World]) -> World:
+    """As ``fresh``, after ``register(ENGINE)``."""
+    return registered((ENGINE,))
+
+
+@pytest.fixture
+def both(registered: Callable[[tuple[Repo, ...]], World]) -> World:
+    """As ``fresh``, after ``register(ENGINE, WHEELS)``."""
+    return registered((ENGINE, WHEELS))
 
 
 @pytest.fixture

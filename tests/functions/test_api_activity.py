@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from functions.api.app import create_app
 from shared.activity_facts import ActivityFacts
 from shared.auth import Role
 from shared.errors import NotFound
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.lines import BEN, ENGINE, WHEELS, day, push
 
 BEN_ACTIVITY = "/api/v1/contributors/ben/activity"
@@ -92,28 +92,27 @@ def test_of_somebody_anonymous_no_day_is_told(team: World) -> None:
 
 def test_on_google_cloud_activity_needs_a_key_and_places_do_not(team: World) -> None:
     settings = team.services.settings.model_copy(update={"backend": "gcp"})
-    app = create_app(lambda: replace(team.services, settings=settings))
+    app = app_over(lambda: replace(team.services, settings=settings))
     assert ApiClient(app).get(BEN_ACTIVITY).status_code == 401
     assert ApiClient(app, team.key(Role.READONLY)).get(BEN_ACTIVITY).status_code == 200
     assert ApiClient(app).get("/api/v1/contributors/ben/repositories").status_code == 200
 
 
-def test_activity_is_counted_once_until_its_facts_change(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_activity_is_counted_once_until_its_facts_change(engine: World) -> None:
+    api = engine.client()
 
     def statements() -> int:
         since = datetime(2020, 1, 1, tzinfo=UTC)
-        runs = fresh.services.warehouse.ledger(since, 1000)
+        runs = engine.services.warehouse.ledger(since, 1000)
         return sum(run.statement == "tally_contributor" for run in runs)
 
     first = api.get(f"{BEN_ACTIVITY}?{MARCH}")
     again = api.get(f"{BEN_ACTIVITY}?{MARCH}&group_by=day").get_json()
     assert statements() == 1
     assert again["data"]["summary"] == first.get_json()["data"]["summary"]
-    fresh.ingest("more.json.gz", [push(901, day(12), BEN, push_id=901, distinct_size=50)])
-    fresh.client(fresh.key(Role.ADMIN)).post("/api/v1/repositories/octo/engine/scrape")
-    fresh.work()
+    engine.ingest("more.json.gz", [push(901, day(12), BEN, push_id=901, distinct_size=50)])
+    engine.client(engine.key(Role.ADMIN)).post("/api/v1/repositories/octo/engine/scrape")
+    engine.work()
     later = api.data(f"{BEN_ACTIVITY}?{MARCH}")
     assert statements() == 2
     assert later["by_kind"][0] == {"kind": "COMMIT", "count": 53, "points": 530}

@@ -155,15 +155,16 @@ def test_names_are_compared_without_case(api: ApiClient) -> None:
     assert api.data("/api/v1/leaderboard/OCTO/Engine") == api.data(ENGINE_BOARD)
 
 
-def test_after_later_events_the_board_says_who_moved(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_after_later_events_the_board_says_who_moved(engine: World) -> None:
+    api = engine.client()
     before = {row["username"]: row["rank"] for row in api.data(ENGINE_BOARD)}
     pages = api.get(f"{ENGINE_BOARD}?page_size=2").get_json()["links"]
-    fresh.ingest("later.json.gz", [push(900, day(14), CLEO, push_id=900, distinct_size=90)])
-    answer = fresh.client(fresh.key(Role.USER)).post(f"/api/v1/repositories/{ENGINE.name}/refresh")
+    engine.ingest("later.json.gz", [push(900, day(14), CLEO, push_id=900, distinct_size=90)])
+    answer = engine.client(engine.key(Role.USER)).post(
+        f"/api/v1/repositories/{ENGINE.name}/refresh"
+    )
     assert answer.status_code == 202
-    fresh.work()
+    engine.work()
     top = api.data(ENGINE_BOARD)[0]
     assert top["username"] == "cleo"
     assert top["movement"] == {"change": "up", "by": before["cleo"] - 1, "previous": before["cleo"]}

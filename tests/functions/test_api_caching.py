@@ -13,7 +13,7 @@ from shared.auth import Role
 from shared.board_reading import Slice
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
-from tests.support.lines import ANA, ENGINE, day, push
+from tests.support.lines import ANA, day, push
 
 ENGINE_BOARD = "/api/v1/leaderboard/octo/engine"
 READABLE = (
@@ -79,13 +79,12 @@ def test_different_questions_have_different_validators(api: ApiClient) -> None:
     assert len(etags) == len(addresses)
 
 
-def test_a_new_board_is_a_new_answer_and_the_old_one_stays_readable(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_a_new_board_is_a_new_answer_and_the_old_one_stays_readable(engine: World) -> None:
+    api = engine.client()
     before = api.get(ENGINE_BOARD)
-    fresh.ingest("more.json.gz", [push(901, day(14), ANA, push_id=901, distinct_size=5)])
-    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
-    fresh.work()
+    engine.ingest("more.json.gz", [push(901, day(14), ANA, push_id=901, distinct_size=5)])
+    engine.client(engine.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
+    engine.work()
     after = api.get(ENGINE_BOARD, headers={"If-None-Match": before.headers["ETag"]})
     assert after.status_code == 200
     old = before.get_json()["meta"]["generation"]
@@ -109,10 +108,9 @@ def test_head_tells_the_same_without_the_body(api: ApiClient) -> None:
 
 
 def test_a_page_is_read_made_and_packed_once_for_as_long_as_its_board_stays(
-    fresh: World, monkeypatch: pytest.MonkeyPatch
+    engine: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh.register(ENGINE)
-    api, boards, pack = fresh.client(), fresh.services.boards, form._PACKERS["gzip"]
+    api, boards, pack = engine.client(), engine.services.boards, form._PACKERS["gzip"]
     reads: list[Slice] = []
     packs: list[bytes] = []
     read = boards.read
@@ -132,22 +130,23 @@ def test_a_page_is_read_made_and_packed_once_for_as_long_as_its_board_stays(
     assert (len(reads), len(packs)) == (1, 1)
     assert len({answer.data for answer in plain}) == len({answer.data for answer in packed}) == 1
     assert gzip.decompress(packed[0].data) == plain[0].data
-    fresh.clock.advance(timedelta(minutes=1))
+    engine.clock.advance(timedelta(minutes=1))
     assert api.get(ENGINE_BOARD).data == plain[0].data
     assert len(reads) == 1
     api.get(f"{ENGINE_BOARD}?page=2")
     assert len(reads) == 2
 
 
-def test_the_page_of_a_generation_before_is_not_taken_for_the_present_one(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_the_page_of_a_generation_before_is_not_taken_for_the_present_one(
+    engine: World,
+) -> None:
+    api = engine.client()
     before = api.get(ENGINE_BOARD).get_json()
     pinned = f"{ENGINE_BOARD}?generation={before['meta']['generation']}"
     assert api.get(pinned).get_json()["data"] == before["data"]
-    fresh.ingest("more.json.gz", [push(902, day(14), ANA, push_id=902, distinct_size=5)])
-    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
-    fresh.work()
+    engine.ingest("more.json.gz", [push(902, day(14), ANA, push_id=902, distinct_size=5)])
+    engine.client(engine.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
+    engine.work()
     after = api.get(ENGINE_BOARD).get_json()
     assert after["meta"]["generation"] != before["meta"]["generation"]
     assert api.get(pinned).get_json()["meta"]["generation"] == before["meta"]["generation"]

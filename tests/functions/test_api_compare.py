@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from functions.api.app import create_app
 from shared.auth import Role
 from shared.models import WINDOW_DAYS, Kind
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
-from tests.support.lines import CLEO, ENGINE, WHEELS, day, push
+from tests.support.apps import app_over
+from tests.support.lines import CLEO, WHEELS, day, push
 
 ENGINE_BOARD = "/api/v1/leaderboard/octo/engine"
 COMPARE = "/api/v1/leaderboard/compare?repos=octo/engine,octo/wheels"
@@ -101,13 +101,12 @@ def test_weights_turn_the_order_and_the_lists_are_as_long_as_asked(api: ApiClien
     assert [weight["weight"] for weight in engine_only["meta"]["weights"]] == [1, 0]
 
 
-def test_who_is_missing_is_named(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_who_is_missing_is_named(engine: World) -> None:
+    api = engine.client()
     unknown = api.get("/api/v1/leaderboard/compare?repos=octo/engine,octo/none")
     assert unknown.status_code == 404
     assert unknown.get_json()["details"]["repository"] == "octo/none"
-    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories", {"repository": WHEELS.name})
+    engine.client(engine.key(Role.USER)).post("/api/v1/repositories", {"repository": WHEELS.name})
     waiting = api.get(COMPARE)
     assert waiting.status_code == 404
     assert waiting.get_json()["details"]["repository"] == WHEELS.name
@@ -121,7 +120,7 @@ def test_comparing_reads_documents_only(team: World) -> None:
             raise AssertionError(f"the warehouse was asked for {name}")
 
     services = replace(team.services, warehouse=NoWarehouse())  # type: ignore[arg-type]
-    api = ApiClient(create_app(lambda: services))
+    api = ApiClient(app_over(lambda: services))
     assert api.get(COMPARE).status_code == 200
     assert api.get("/api/v1/contributors/ana/repositories").status_code == 200
 
@@ -136,14 +135,13 @@ def test_a_comparison_of_generations_never_changes(api: ApiClient, compared: Any
     assert other.get_json()["message"].startswith("octo/engine: Generation 0000")
 
 
-def test_what_changed_on_a_board_is_told_between_generations(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_what_changed_on_a_board_is_told_between_generations(engine: World) -> None:
+    api = engine.client()
     before = api.get(ENGINE_BOARD).get_json()["meta"]["generation"]
     assert api.get(f"{ENGINE_BOARD}/diff").status_code == 404
-    fresh.ingest("later.json.gz", [push(900, day(14), CLEO, push_id=900, distinct_size=90)])
-    fresh.client(fresh.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
-    fresh.work()
+    engine.ingest("later.json.gz", [push(900, day(14), CLEO, push_id=900, distinct_size=90)])
+    engine.client(engine.key(Role.USER)).post("/api/v1/repositories/octo/engine/refresh")
+    engine.work()
     answer = api.get(f"{ENGINE_BOARD}/diff?page_size=2")
     body = answer.get_json()
     after = api.get(ENGINE_BOARD).get_json()["meta"]["generation"]

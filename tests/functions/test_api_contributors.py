@@ -133,16 +133,15 @@ def test_every_score_on_every_board_is_what_its_events_give(
 
 
 def test_repositories_scraped_at_different_times_are_explained_as_they_were_counted(
-    fresh: World,
+    engine: World,
 ) -> None:
-    fresh.register(ENGINE)
     later = [
         push(960, "2025-03-17T12:00:00Z", BEN, push_id=960, distinct_size=1, repo=WHEELS),
         push(961, "2025-03-17T12:00:00Z", BEN, push_id=961, distinct_size=1),
     ]
-    fresh.ingest("later.json.gz", later)
-    fresh.register(WHEELS)
-    api = fresh.client()
+    engine.ingest("later.json.gz", later)
+    engine.register(WHEELS)
+    api = engine.client()
     # Engine's week ends on the 12th, that of wheels on the 17th: the board has both.
     (row,) = api.data("/api/v1/leaderboard/global?window=7d&search=ben")
     answer = api.get(address("ben", "/explain?window=7d")).get_json()

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from functions.api.app import create_app
 from shared import job_steps, repositories
 from shared.auth import Role
 from shared.budget import Budget
@@ -21,6 +20,7 @@ from shared.metering import MeteredWarehouse
 from shared.ports import Warehouse, Write
 from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.billed_warehouse import BilledWarehouse
 from tests.support.lines import ENGINE
 from tests.support.scenario import name_of
@@ -64,7 +64,7 @@ def priced(make_world: Callable[[], World]) -> Priced:
         budget=budget,
         warehouse=MeteredWarehouse(bare, budget, services.new_id),
     )
-    world.app = create_app(lambda: world.services)
+    world.app = app_over(lambda: world.services)
     return Priced(
         world, bare, services.warehouse, world.client(), world.client(world.key(Role.ADMIN))
     )

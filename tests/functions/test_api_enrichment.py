@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from functions.api.app import create_app
 from shared.auth import Role
 from shared.github import SocialAccount
 from tests.functions.conftest import SCRIPT, TEAM, World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.dashboard_world import Balanced, client_over
 from tests.support.fake_profiles import Profiles, full, profile
 from tests.support.lines import ANA, BEN, COPILOT, ENGINE
@@ -46,7 +46,7 @@ def world(make_world: Callable[[], World], github: Profiles) -> World:
     made.ingest("team.json.gz", TEAM)
     made.register(ENGINE)
     made.services = replace(made.services, github=github.port)
-    made.app = create_app(lambda: made.services)
+    made.app = app_over(lambda: made.services)
     return made
 
 
@@ -136,9 +136,8 @@ def test_somebody_who_is_on_no_board_is_not_asked_about(
     assert github.asked == before
 
 
-def test_where_github_is_not_asked_at_all_that_is_said(fresh: World) -> None:
-    fresh.register(ENGINE)
-    answer = fresh.client(fresh.key(Role.USER)).post(ASK.format("ana"))
+def test_where_github_is_not_asked_at_all_that_is_said(engine: World) -> None:
+    answer = engine.client(engine.key(Role.USER)).post(ASK.format("ana"))
     assert answer.status_code == 409
     assert "GITHUB_TOKEN" in answer.get_json()["message"]
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from functions.api.app import create_app
 from shared.auth import Role
 from shared.context import Services
 from shared.errors import IntegrityError, RetryLater
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 
 BOARD = "/api/v1/leaderboard/octo/engine"
 EXPLAIN = "/api/v1/contributors/ana/explain"
@@ -182,7 +182,7 @@ def failing(services: Services, error: Exception) -> ApiClient:
             raise error
 
     broken = replace(services, documents=Broken())  # type: ignore[arg-type]
-    return ApiClient(create_app(lambda: broken))
+    return ApiClient(app_over(lambda: broken))
 
 
 def test_what_is_unexpected_shows_nothing_of_the_inside(team: World) -> None:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from functions.api.app import create_app
 from infra.gcp.blobs import CloudBlobs
 from infra.local.blob_serving import BlobServing
 from infra.local.blobs import LocalBlobs
@@ -23,12 +22,15 @@ from shared import exports, job_steps, jobs, notices, people, removals, retentio
 from shared.auth import Role
 from shared.blobs import Blob, Blobs
 from shared.boards import ClassPart, pointer_path
-from shared.context import SYSTEM
+from shared.context import SYSTEM, Services
+from shared.export_rows import opened
+from shared.export_wanted import Opened, Wanted
 from shared.jobs import State
 from shared.models import AccountClass, Kind
 from shared.ports import Write
 from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.by_hand import deliver, deliver_all
 from tests.support.job_world import Killed
 from tests.support.lines import ANA, ENGINE, WHEELS
@@ -47,7 +49,7 @@ def setting(world: World, **settings: object) -> World:
     """The world with other settings."""
     chosen = world.services.settings.model_copy(update=settings)
     services = replace(world.services, settings=chosen)
-    return replace(world, services=services, app=create_app(lambda: services))
+    return replace(world, services=services, app=app_over(lambda: services))
 
 
 @pytest.fixture
@@ -371,7 +373,7 @@ def test_the_clouds_blobs_hand_out_the_same_file(by_job: World) -> None:
     with storage("p-leaderboard-blobs") as server:
         blobs = CloudBlobs("p", server.bucket, now=by_job.clock, emulator_host=server.host)
         services = replace(by_job.services, blobs=blobs)
-        cloud = replace(by_job, services=services, app=create_app(lambda: services))
+        cloud = replace(by_job, services=services, app=app_over(lambda: services))
         client = cloud.client()
         answer = asked(client, format_="parquet")
         deliver_all_of(cloud)
@@ -409,6 +411,29 @@ def test_somebody_removed_is_in_no_export_from_the_moment_they_are(
     assert client.get(waiting.headers["Location"]).status_code == 404
     documents = everything(world.services, "exports")
     assert ANA.login not in str([(document.fields, document.body) for document in documents])
+
+
+def test_an_export_that_is_asked_for_while_somebody_goes_does_not_come_after(
+    by_job: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def removing(services: Services, wanted: Wanted) -> Opened:
+        source = opened(services, wanted)
+        people.note_change(by_job.services)
+        return source
+
+    monkeypatch.setattr("shared.exports.opened", removing)
+    answer = asked(by_job.client())
+    assert answer.status_code == 503
+    assert list(everything(by_job.services, "exports")) == []
+
+
+@pytest.mark.parametrize("format_", ["xlsx", "parquet"])
+def test_a_file_that_gives_nothing_before_its_last_row_is_no_request_s_work(
+    world: World, format_: str
+) -> None:
+    admin = world.client(world.key(Role.ADMIN))
+    assert asked(admin, "audit", format_).status_code == 202
+    assert asked(admin, "audit", "csv").status_code == 200
 
 
 def test_what_is_noted_of_exports_goes_with_retention(by_job: World) -> None:

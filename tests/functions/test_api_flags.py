@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from functions.api.app import create_app
 from infra.services import build
 from shared import (
     enrichment,
@@ -23,15 +22,16 @@ from shared import (
 )
 from shared.auth import Role
 from shared.boards import GLOBAL
-from shared.context import SYSTEM, Services
+from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict
-from shared.flags import ENRICHMENT, SEEN_WITHIN, Rules
+from shared.flags import ENRICHMENT, SEEN_WITHIN, WEBSOCKET, Rules
 from shared.jobs import JobType, Stage
 from shared.settings import Settings
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.fake_profiles import Profiles
-from tests.support.lines import ENGINE, WHEELS
+from tests.support.lines import ENGINE
 from tests.support.scenario import head, name_of
 
 FLAGS = "/api/v1/config/flags"
@@ -69,7 +69,7 @@ def test_flags_are_shown_with_why_they_are_what_they_are(bare: World) -> None:
     assert body["data"]["enable_enrichment"]["source"] == "stored"
     explicit = bare.services.settings.model_copy(update={"max_concurrent_scrapes": 2})
     services = replace(bare.services, settings=explicit)
-    told = ApiClient(create_app(lambda: services)).data(FLAGS)["max_concurrent_scrapes"]
+    told = ApiClient(app_over(lambda: services)).data(FLAGS)["max_concurrent_scrapes"]
     assert (told["value"], told["source"], told["rule"]["value"]) == (2, "environment", 7)
 
 
@@ -92,6 +92,32 @@ def test_every_change_is_a_version_with_who_when_old_and_new(bare: World) -> Non
         ("1", {}),
         ("2", {"enable_enrichment": {"value": False, "keys": {}}}),
     ]
+
+
+def test_what_is_for_a_share_is_said_so_and_not_by_who_asks(bare: World) -> None:
+    shown = put(admin_of(bare), enable_enrichment={"value": False, "percent": 25})["data"]
+    for client in (admin_of(bare), bare.client(bare.key(Role.READONLY)), bare.client()):
+        told = client.data(FLAGS)["enable_enrichment"]
+        assert told == shown["enable_enrichment"]
+        assert (told["value"], told["percent"], told["subject"]) == (False, 25, "account")
+    assert shown["max_concurrent_scrapes"]["percent"] is None
+    assert shown["max_concurrent_scrapes"]["subject"] is None
+
+
+def test_where_keys_are_the_subject_each_is_told_what_holds_for_it(bare: World) -> None:
+    put(admin_of(bare), enable_websocket_logs={"value": False, "percent": 50})
+    told = [
+        bare.client(bare.key(Role.READONLY)).data(FLAGS)["enable_websocket_logs"] for _ in range(20)
+    ]
+    assert {each["value"] for each in told} == {True, False}
+    assert {each["percent"] for each in told} == {None}
+
+
+def test_a_share_of_keys_gets_the_websocket_and_others_do_not(bare: World) -> None:
+    set_flags(bare.services, enable_websocket_logs={"value": False, "percent": 50})
+    callers = [Caller(actor=f"key:{number:08x}", actor_type="user") for number in range(40)]
+    on = [flag_config.is_on(bare.services, WEBSOCKET, caller=caller) for caller in callers]
+    assert 10 <= sum(on) <= 30
 
 
 def test_a_change_made_from_an_older_version_is_refused(bare: World) -> None:
@@ -133,10 +159,9 @@ def test_a_change_on_one_instance_is_seen_by_the_other_within_a_minute(bare: Wor
 # --- what each of them does -----------------------------------------------------------------------
 
 
-def test_without_enrichment_nobody_is_asked_about(fresh: World) -> None:
-    fresh.register(ENGINE)
-    services = replace(fresh.services, github=Profiles().port)
-    client = ApiClient(create_app(lambda: services), fresh.key(Role.USER))
+def test_without_enrichment_nobody_is_asked_about(engine: World) -> None:
+    services = replace(engine.services, github=Profiles().port)
+    client = ApiClient(app_over(lambda: services), engine.key(Role.USER))
     set_flags(services, enable_enrichment={"value": False})
     answer = client.post("/api/v1/contributors/ana/enrich")
     assert answer.status_code == 409
@@ -147,13 +172,12 @@ def test_without_enrichment_nobody_is_asked_about(fresh: World) -> None:
     assert enrichment_rounds.ask_slice(services, None, 0).asked > 0
 
 
-def test_enrichment_can_be_for_one_key_only(fresh: World) -> None:
-    fresh.register(ENGINE)
-    services = replace(fresh.services, github=Profiles().port)
-    favoured, other = fresh.key(Role.USER), fresh.key(Role.USER)
+def test_enrichment_can_be_for_one_key_only(engine: World) -> None:
+    services = replace(engine.services, github=Profiles().port)
+    favoured, other = engine.key(Role.USER), engine.key(Role.USER)
     rule = {"value": False, "keys": {favoured.split("_")[1]: True}}
     set_flags(services, enable_enrichment=rule)
-    app = create_app(lambda: services)
+    app = app_over(lambda: services)
     for text, status in ((other, 409), (favoured, 202)):
         answer = ApiClient(app, text).post("/api/v1/contributors/ana/enrich")
         assert answer.status_code == status
@@ -172,21 +196,20 @@ def test_enrichment_can_be_for_a_share_of_contributors(bare: World) -> None:
     assert all(enrichment.is_enabled(services, a) for a in set(range(100, 140)) - refused)
 
 
-def test_without_incremental_scrapes_every_scrape_is_a_full_one(fresh: World) -> None:
-    fresh.register(ENGINE)
-    admin = admin_of(fresh)
+def test_without_incremental_scrapes_every_scrape_is_a_full_one(engine: World) -> None:
+    admin = admin_of(engine)
 
     def asked() -> str:
         answer = admin.post("/api/v1/repositories/octo/engine/refresh")
-        fresh.work()
+        engine.work()
         found: str = answer.get_json()["data"]["type"]
         return found
 
     assert asked() == JobType.INCREMENTAL_SCRAPE
     put(admin, enable_incremental_scrape={"value": False})
     assert asked() == JobType.FULL_SCRAPE
-    fresh.clock.advance(timedelta(days=2))
-    assert [j.type for j in staleness.refresh_stale(fresh.services, 5)] == [JobType.FULL_SCRAPE]
+    engine.clock.advance(timedelta(days=2))
+    assert [j.type for j in staleness.refresh_stale(engine.services, 5)] == [JobType.FULL_SCRAPE]
 
 
 @pytest.mark.parametrize(("stored", "explicit", "most"), [(None, None, 3), (1, None, 1), (1, 2, 2)])
@@ -221,17 +244,16 @@ def other_rules(client: ApiClient, **points: int) -> Any:
     return {**rules, "points": {**rules["points"], **points}}
 
 
-def test_other_rules_are_a_version_and_the_boards_follow(fresh: World) -> None:
-    fresh.register(ENGINE, WHEELS)
-    admin = admin_of(fresh)
-    before = head(fresh.services, GLOBAL, "all")
+def test_other_rules_are_a_version_and_the_boards_follow(both: World) -> None:
+    admin = admin_of(both)
+    before = head(both.services, GLOBAL, "all")
     answer = admin.put(SCORING, {"rules": other_rules(admin, COMMIT=1), "version": 1})
     assert answer.status_code == 200, answer.text
     body = answer.get_json()
     assert (body["data"]["version"], body["meta"]["stored"]) == (2, 2)
     assert [each["version"] for each in body["meta"]["history"]] == [2, 1]
-    fresh.work()
-    after = head(fresh.services, GLOBAL, "all")
+    both.work()
+    after = head(both.services, GLOBAL, "all")
     assert before
     assert after
     assert (before.rules, after.rules) == (1, 2)
@@ -241,11 +263,11 @@ def test_other_rules_are_a_version_and_the_boards_follow(fresh: World) -> None:
 
     back = admin.post(f"{SCORING}/rollback", {"version": 1}).get_json()
     assert (back["data"]["version"], back["meta"]["history"][0]["restores"]) == (3, 1)
-    fresh.work()
-    restored = head(fresh.services, GLOBAL, "all")
+    both.work()
+    restored = head(both.services, GLOBAL, "all")
     assert restored
     assert restored.receipt.board == before.receipt.board
-    changes = [e for e in fresh.audited() if e["action"] == "config.changed"]
+    changes = [e for e in both.audited() if e["action"] == "config.changed"]
     assert [e["resource_id"] for e in changes] == ["2", "3"]
 
 
@@ -263,42 +285,40 @@ def test_rules_that_say_the_same_or_were_overtaken_change_nothing(bare: World) -
     assert rule_sets.current(bare.services).version == 2
 
 
-def test_the_flag_puts_a_rule_set_in_place_of_the_one_in_force(fresh: World) -> None:
-    fresh.register(ENGINE)
-    admin = admin_of(fresh)
+def test_the_flag_puts_a_rule_set_in_place_of_the_one_in_force(engine: World) -> None:
+    admin = admin_of(engine)
     admin.put(SCORING, {"rules": other_rules(admin, COMMIT=1)})
     admin.post(f"{SCORING}/rollback", {"version": 1})
-    fresh.work()
+    engine.work()
     missing = admin.put(FLAGS, {"flags": {"new_scoring_algorithm": {"value": 9}}})
     assert missing.status_code == 404
     put(admin, new_scoring_algorithm={"value": 2})
-    fresh.work()
-    tried = head(fresh.services, GLOBAL, "all")
+    engine.work()
+    tried = head(engine.services, GLOBAL, "all")
     assert tried
     assert tried.rules == 2
     scoring = admin.get(SCORING).get_json()
     assert (scoring["data"]["version"], scoring["meta"]["stored"]) == (2, 3)
     put(admin)
-    fresh.work()
-    ended = head(fresh.services, GLOBAL, "all")
+    engine.work()
+    ended = head(engine.services, GLOBAL, "all")
     assert ended
     # Version 3 says what version 1 said, so it is the same generation.
     assert ended.rules == 1
 
 
-def test_a_rule_set_that_begins_at_a_time_is_taken_up_by_the_schedule(fresh: World) -> None:
-    fresh.register(ENGINE)
-    admin = admin_of(fresh)
+def test_a_rule_set_that_begins_at_a_time_is_taken_up_by_the_schedule(engine: World) -> None:
+    admin = admin_of(engine)
     admin.put(SCORING, {"rules": other_rules(admin, COMMIT=1)})
     admin.post(f"{SCORING}/rollback", {"version": 1})
-    starts_at = (fresh.clock() + timedelta(days=1)).isoformat()
+    starts_at = (engine.clock() + timedelta(days=1)).isoformat()
     put(admin, new_scoring_algorithm={"value": 2, "starts_at": starts_at})
-    fresh.work()
-    assert rule_sets.current(fresh.services).version == 3
-    assert not global_requests.outdated(fresh.services)
-    fresh.clock.advance(timedelta(days=1))
-    assert global_requests.request_global_if_changed(fresh.services) is not None
-    fresh.work()
-    shown = head(fresh.services, GLOBAL, "all")
+    engine.work()
+    assert rule_sets.current(engine.services).version == 3
+    assert not global_requests.outdated(engine.services)
+    engine.clock.advance(timedelta(days=1))
+    assert global_requests.request_global_if_changed(engine.services) is not None
+    engine.work()
+    shown = head(engine.services, GLOBAL, "all")
     assert shown
     assert shown.rules == 2

@@ -13,13 +13,13 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
-from functions.api.app import create_app
 from functions.api.config import show_scoring_rules
 from functions.api.resource import Deprecated, Resource
 from infra.services import build
 from shared.errors import Rejected
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 
 LONG, SHORT = "/openapi.json", "/health/live"
 API = "/api/v1/config/scoring"
@@ -39,7 +39,7 @@ def client(world: World) -> FlaskClient:
 
 def of_origins(world: World, *origins: str) -> FlaskClient:
     settings = world.services.settings.model_copy(update={"cors_origins": origins})
-    return create_app(lambda: replace(world.services, settings=settings)).test_client()
+    return app_over(lambda: replace(world.services, settings=settings)).test_client()
 
 
 # --- packed ---------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_a_browser_that_asks_first_is_told_what_it_may_send(world: World) -> Non
 
 def test_asking_first_is_not_counted(world: World) -> None:
     settings = world.services.settings.model_copy(update={"rate_limit_anonymous": 1})
-    client = create_app(lambda: replace(build(settings), settings=settings)).test_client()
+    client = app_over(lambda: replace(build(settings), settings=settings)).test_client()
     stranger = {"REMOTE_ADDR": "203.0.113.7"}
     for _ in range(3):
         assert client.options(API, environ_base=stranger).status_code == 200
@@ -183,7 +183,7 @@ def test_an_endpoint_that_goes_says_so_until_it_is_gone(world: World) -> None:
             successor=API,
         ),
     )(show_scoring_rules)
-    app = create_app(lambda: world.services)
+    app = app_over(lambda: world.services)
     app.register_blueprint(going)
     api = ApiClient(app)
     answer = api.get("/api/v1/config/rules")
@@ -232,5 +232,5 @@ def test_wrong_settings_still_answer_in_the_same_form() -> None:
     def wrong() -> Any:
         raise Rejected("PORT is wrong")
 
-    answer = create_app(wrong).test_client().get(API)
+    answer = app_over(wrong).test_client().get(API)
     assert (answer.status_code, answer.get_json()["error"]) == (500, "internal_error")

@@ -18,12 +18,12 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 import functions.api as function
-from functions.api.app import create_app
 from infra import services as composition
 from shared.auth import Role
 from shared.errors import RetryLater
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 
 MAIN = Path(__file__).parents[2] / "main.py"
 
@@ -185,7 +185,7 @@ def test_what_keeps_an_instance_from_its_work_is_named(team: World) -> None:
             raise OSError("/secret/path is gone")
 
     broken = replace(team.services, documents=Busy(), warehouse=Gone())  # type: ignore[arg-type]
-    answer = ApiClient(create_app(lambda: broken)).get("/health/ready")
+    answer = ApiClient(app_over(lambda: broken)).get("/health/ready")
     assert answer.status_code == 503
     body = answer.get_json()
     assert body["message"] == "Not ready: documents, warehouse."
@@ -194,7 +194,7 @@ def test_what_keeps_an_instance_from_its_work_is_named(team: World) -> None:
         "documents": "The document store is busy. Try again.",
         "warehouse": "OSError",
     }
-    assert ApiClient(create_app(lambda: broken)).get("/health/live").status_code == 200
+    assert ApiClient(app_over(lambda: broken)).get("/health/live").status_code == 200
 
 
 def test_people_who_are_lost_see_a_page_and_programs_json(team: World) -> None:
@@ -209,7 +209,7 @@ def test_people_who_are_lost_see_a_page_and_programs_json(team: World) -> None:
 def test_elsewhere_what_costs_a_statement_needs_a_key(team: World) -> None:
     settings = team.services.settings.model_copy(update={"backend": "gcp", "rate_limit_burst": 0})
     elsewhere = replace(team.services, settings=settings)
-    app = create_app(lambda: elsewhere)
+    app = app_over(lambda: elsewhere)
     reading = team.key(Role.READONLY)
     span = "start=2025-01-01&end=2025-02-01"
     for address in (

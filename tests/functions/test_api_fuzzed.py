@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from functions.api.app import create_app
 from shared.auth import Role
 from tests.functions.conftest import TEAM, World
 from tests.support.api_fuzzing import BESIDE_OTHERS, Findings, fuzzed, without_sockets
+from tests.support.apps import app_over
 from tests.support.lines import ENGINE, WHEELS
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
@@ -44,7 +44,7 @@ def run(
                 **{f"rate_limit_{name}": most for name, most in unlimited.items()},
             }
         )
-        app = create_app(lambda: replace(world.services, settings=settings))
+        app = app_over(lambda: replace(world.services, settings=settings))
         headers = {} if role is None else {"X-API-Key": world.key(role)}
         found = fuzzed(app, headers, phases)
         described = app.test_client().get("/openapi.json").get_json()["paths"]

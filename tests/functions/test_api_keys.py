@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from functions.api.app import create_app
 from shared import auth, keys, notices
 from shared.auth import Role
 from shared.context import SYSTEM, Caller, Services
@@ -20,6 +19,7 @@ from shared.ports import Write
 from shared.settings import Settings
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.counted_documents import CountedDocuments
 from tests.support.scenario import everything
 
@@ -199,7 +199,7 @@ def test_a_use_is_noted_once_in_ten_minutes_so_that_reading_writes_nothing(fresh
     text, about = make(fresh, role="readonly")
     documents = CountedDocuments(fresh.services.documents)
     services = replace(fresh.services, documents=documents)
-    client = ApiClient(create_app(lambda: services), text)
+    client = ApiClient(app_over(lambda: services), text)
     client.get("/api/v1/config/scoring")
     first = fresh.clock()
     assert keys.get(services, about["id"]).last_used_at == iso(first)
@@ -288,7 +288,7 @@ def told_of(world: World) -> tuple[ApiClient, Receiver]:
         }
     )
     services = receiver.services = replace(world.services, settings=settings, outward=receiver)
-    return ApiClient(create_app(lambda: services)), receiver
+    return ApiClient(app_over(lambda: services)), receiver
 
 
 def fail(client: ApiClient, times: int, key: str = "wrong", **environ: str) -> None:

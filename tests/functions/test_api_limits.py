@@ -14,13 +14,13 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from structlog.testing import capture_logs
 
-from functions.api.app import create_app
 from infra.rates import PAUSE_SECONDS, CountedRates, instances, rates_of
 from shared.auth import Role
 from shared.rates import Rate
 from shared.settings import Settings
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.deployment import load
 
 OPEN = "/api/v1/config/scoring"
@@ -40,7 +40,7 @@ def client(
     chosen = {"rate_limit_anonymous": 3, "rate_limit_key": 5, "rate_limit_burst": 0, **changed}
     settings = world.services.settings.model_copy(update=chosen)
     services = replace(world.services, settings=settings, rates=rates or rates_of(settings))
-    return ApiClient(create_app(lambda: services), key)
+    return ApiClient(app_over(lambda: services), key)
 
 
 def statuses(of: ApiClient, times: int, address: str = STRANGER, **headers: str) -> list[int]:
@@ -218,6 +218,7 @@ def test_the_instances_are_those_that_are_deployed() -> None:
     assert instances(Settings(backend="gcp")) == deployed
     assert instances(Settings(backend="gcp", rate_limit_instances=3)) == 3
     assert instances(Settings()) == 1
+    assert instances(Settings(workers=3)) == 3
 
 
 def test_a_storage_that_fails_lets_requests_through_and_is_left_alone_for_a_while(

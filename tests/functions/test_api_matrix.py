@@ -12,11 +12,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from functions.api.app import create_app
 from shared import keys
 from shared.auth import Role
 from shared.context import SYSTEM
 from tests.functions.conftest import World
+from tests.support.apps import app_over
 
 PASSES, NO_KEY, NO_RIGHT = "passes", 401, 403
 
@@ -230,7 +230,7 @@ def place(make_world: Callable[[], World]) -> Place:
         }
     )
     here = settings.model_copy(update={"backend": "local"})
-    cloud = create_app(lambda: replace(world.services, settings=settings))
+    cloud = app_over(lambda: replace(world.services, settings=settings))
     services = world.services
     revoked = keys.create(services, SYSTEM, "revoked", Role.ADMIN)
     keys.revoke(services, SYSTEM, revoked.key.id)
@@ -239,7 +239,7 @@ def place(make_world: Callable[[], World]) -> Place:
     world.clock.advance(timedelta(seconds=1))
     return Place(
         cloud.test_client(),
-        create_app(lambda: replace(services, settings=here)).test_client(),
+        app_over(lambda: replace(services, settings=here)).test_client(),
         {
             "none": None,
             **{role.value: world.key(role) for role in Role},

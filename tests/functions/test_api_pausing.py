@@ -85,14 +85,13 @@ def test_pausing_ends_the_job_that_works_on_it_and_that_stays_so(
 
 
 def test_one_that_is_paused_while_schedules_choose_is_left_out(
-    fresh: World, monkeypatch: pytest.MonkeyPatch
+    both: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh.register(ENGINE, WHEELS)
-    fresh.clock.advance(timedelta(days=3))
-    chosen = staleness.mark(fresh.services, 10)
-    pausing.disable(fresh.services, RepositoryName.parse(ENGINE.name), SYSTEM)
+    both.clock.advance(timedelta(days=3))
+    chosen = staleness.mark(both.services, 10)
+    pausing.disable(both.services, RepositoryName.parse(ENGINE.name), SYSTEM)
     monkeypatch.setattr(staleness, "mark", lambda *_: chosen)
-    asked = staleness.refresh_stale(fresh.services, 10)
+    asked = staleness.refresh_stale(both.services, 10)
     assert [job.repository for job in asked] == ["octo/wheels"]
 
 

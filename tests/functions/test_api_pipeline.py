@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from functions.api.app import create_app
 from shared import webhooks
 from shared.auth import Role
 from shared.pipeline_runs import PipelineState
 from tests.functions.conftest import World
+from tests.support.apps import app_over
 from tests.support.lines import ENGINE, WHEELS
 
 RUNS = "/api/v1/pipeline/runs"
@@ -24,12 +24,11 @@ SECRET = "a secret of thirty-two letters.."
 
 
 @pytest.fixture
-def world(fresh: World) -> World:
+def world(both: World) -> World:
     """Stale repositories, and a secret for signed calls."""
-    settings = fresh.services.settings.model_copy(update={"webhook_secret": SECRET})
-    services = replace(fresh.services, settings=settings)
-    found = replace(fresh, services=services, app=create_app(lambda: services))
-    found.register(ENGINE, WHEELS)
+    settings = both.services.settings.model_copy(update={"webhook_secret": SECRET})
+    services = replace(both.services, settings=settings)
+    found = replace(both, services=services, app=app_over(lambda: services))
     found.clock.advance(timedelta(days=2))
     return found
 

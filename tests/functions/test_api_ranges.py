@@ -8,7 +8,7 @@ from shared.auth import Role
 from shared.custom_range import LONGEST
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
-from tests.support.lines import ANA, ENGINE, WHEELS, day, push
+from tests.support.lines import ANA, WHEELS, day, push
 
 ENGINE_BOARD = "/api/v1/leaderboard/octo/engine"
 GLOBAL_BOARD = "/api/v1/leaderboard/global"
@@ -98,15 +98,14 @@ def test_pages_of_a_range_are_not_pinned_to_a_generation(api: ApiClient) -> None
     assert api.get(links["next"]).get_json()["data"][0]["rank"] == 3
 
 
-def test_a_range_is_counted_once_until_its_facts_change(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client()
+def test_a_range_is_counted_once_until_its_facts_change(engine: World) -> None:
+    api = engine.client()
     span = "start=2025-01-01&end=2026-01-01"
 
     def statements() -> int:
         return sum(
             use.statement == "count_standings"
-            for use in fresh.services.warehouse.ledger(fresh.clock.now.replace(year=2020), 1000)
+            for use in engine.services.warehouse.ledger(engine.clock.now.replace(year=2020), 1000)
         )
 
     first = api.get(f"{ENGINE_BOARD}?{span}")
@@ -114,25 +113,24 @@ def test_a_range_is_counted_once_until_its_facts_change(fresh: World) -> None:
     again = api.get(f"{ENGINE_BOARD}?{span}&page=2&page_size=1&sort=COMMIT")
     assert statements() == counted
     assert again.get_json()["meta"]["generation"] == first.get_json()["meta"]["generation"]
-    fresh.ingest("more.json.gz", [push(901, day(14), ANA, push_id=901, distinct_size=50)])
-    fresh.client(fresh.key(Role.ADMIN)).post("/api/v1/repositories/octo/engine/scrape")
-    fresh.work()
+    engine.ingest("more.json.gz", [push(901, day(14), ANA, push_id=901, distinct_size=50)])
+    engine.client(engine.key(Role.ADMIN)).post("/api/v1/repositories/octo/engine/scrape")
+    engine.work()
     later = api.get(f"{ENGINE_BOARD}?{span}").get_json()
     assert later["data"][0]["counts"]["COMMIT"] == 50
     assert later["meta"]["generation"] != first.get_json()["meta"]["generation"]
 
 
-def test_a_global_range_is_as_complete_as_the_least_of_its_repositories(fresh: World) -> None:
-    fresh.register(ENGINE)
-    fresh.ingest("later.json.gz", [push(902, day(14), ANA, push_id=902, distinct_size=1)])
-    fresh.register(WHEELS)
+def test_a_global_range_is_as_complete_as_the_least_of_its_repositories(engine: World) -> None:
+    engine.ingest("later.json.gz", [push(902, day(14), ANA, push_id=902, distinct_size=1)])
+    engine.register(WHEELS)
     span = "start=2025-03-14T12:00:00Z&end=2025-03-14T13:00:00Z"
-    api = fresh.client()
+    api = engine.client()
     wheels = api.get(f"/api/v1/leaderboard/octo/wheels?{span}").get_json()["meta"]["coverage"]
     assert wheels["hours_captured"] == 1
     # Engine was scraped before that hour was captured.
-    engine = api.get(f"{ENGINE_BOARD}?{span}").get_json()["meta"]["coverage"]
-    assert engine["hours_captured"] == 0
+    counted = api.get(f"{ENGINE_BOARD}?{span}").get_json()["meta"]["coverage"]
+    assert counted["hours_captured"] == 0
     together = api.get(f"{GLOBAL_BOARD}?{span}").get_json()["meta"]["coverage"]
     assert together["hours_captured"] == 0
     assert together["captured_until"] == "2025-03-12T13:00:00.000000Z"

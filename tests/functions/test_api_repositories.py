@@ -56,9 +56,8 @@ def test_registering_twice_finds_the_first(fresh: World) -> None:
     assert len(api.data("/api/v1/jobs")) == 1
 
 
-def test_requests_for_a_scrape_under_way_share_its_job(fresh: World) -> None:
-    fresh.register(ENGINE)
-    api = fresh.client(fresh.key(Role.USER))
+def test_requests_for_a_scrape_under_way_share_its_job(engine: World) -> None:
+    api = engine.client(engine.key(Role.USER))
     first = api.post(f"{ENGINE_ADDRESS}/scrape")
     assert first.status_code == 202
     assert first.get_json()["meta"] == {"created": True}
@@ -71,7 +70,7 @@ def test_requests_for_a_scrape_under_way_share_its_job(fresh: World) -> None:
         assert again.status_code == 202
         assert again.get_json()["meta"] == {"created": False}
         assert again.get_json()["data"]["id"] == job["id"]
-    fresh.work()
+    engine.work()
     later = api.post(f"{ENGINE_ADDRESS}/refresh").get_json()["data"]
     assert later["id"] != job["id"]
     assert later["type"] == "incremental_scrape"
@@ -87,13 +86,12 @@ def test_a_scrape_of_what_nobody_did_anything_in_fails_with_the_remedy(fresh: Wo
     assert api.data(f"{ADDRESS}/octo/empty")["repository"]["status"] == "ERROR"
 
 
-def test_a_removed_repository_is_gone_from_every_board(fresh: World) -> None:
-    fresh.register(ENGINE, WHEELS)
-    api = fresh.client(fresh.key(Role.ADMIN))
+def test_a_removed_repository_is_gone_from_every_board(both: World) -> None:
+    api = both.client(both.key(Role.ADMIN))
     answer = api.delete(ENGINE_ADDRESS)
     assert answer.status_code == 200
     assert answer.get_json()["data"]["name"] == "octo/engine"
-    fresh.work()
+    both.work()
     assert api.get(ENGINE_ADDRESS).status_code == 404
     assert api.get("/api/v1/leaderboard/octo/engine").status_code == 404
     assert api.delete(ENGINE_ADDRESS).status_code == 404
@@ -121,10 +119,9 @@ def test_repositories_are_listed_by_name_in_pages(fresh: World) -> None:
     assert api.data(f"{ADDRESS}?status=ERROR") == []
 
 
-def test_jobs_are_listed_newest_first_and_found_by_what_they_are(fresh: World) -> None:
-    fresh.register(ENGINE)
-    fresh.client(fresh.key(Role.USER)).post(f"{ENGINE_ADDRESS}/refresh")
-    api = fresh.client()
+def test_jobs_are_listed_newest_first_and_found_by_what_they_are(engine: World) -> None:
+    engine.client(engine.key(Role.USER)).post(f"{ENGINE_ADDRESS}/refresh")
+    api = engine.client()
     jobs = api.data("/api/v1/jobs")
     assert [job["created_at"] for job in jobs] == sorted(
         (job["created_at"] for job in jobs), reverse=True
@@ -176,10 +173,9 @@ def test_a_key_for_reading_writes_nothing(
     assert entry["actor_id"] == f"key:{key.split('_')[1]}"
 
 
-def test_only_an_admin_removes(fresh: World) -> None:
-    fresh.register(ENGINE)
-    assert fresh.client(fresh.key(Role.USER)).delete(ENGINE_ADDRESS).status_code == 403
-    assert fresh.client(fresh.key(Role.ADMIN)).delete(ENGINE_ADDRESS).status_code == 200
+def test_only_an_admin_removes(engine: World) -> None:
+    assert engine.client(engine.key(Role.USER)).delete(ENGINE_ADDRESS).status_code == 403
+    assert engine.client(engine.key(Role.ADMIN)).delete(ENGINE_ADDRESS).status_code == 200
 
 
 def test_a_wrong_key_does_not_keep_anybody_from_reading(team: World) -> None:

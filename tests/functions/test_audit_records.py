@@ -21,11 +21,10 @@ def actions(world: World) -> list[str]:
     return [str(record["action"]) for record in world.audited()]
 
 
-def test_jobs_and_boards_are_on_the_trail_from_beginning_to_end(fresh: World) -> None:
-    fresh.register(ENGINE)
-    told = actions(fresh)
+def test_jobs_and_boards_are_on_the_trail_from_beginning_to_end(engine: World) -> None:
+    told = actions(engine)
     assert told.count("job.started") == told.count("job.completed") == 2
-    boards = [r for r in fresh.audited() if r["action"] == "leaderboard.recalculated"]
+    boards = [r for r in engine.audited() if r["action"] == "leaderboard.recalculated"]
     assert [r["resource_id"] for r in boards] == ["octo/engine", "global"]
     assert all(isinstance(r["new_value"], dict) and r["new_value"]["boards"] for r in boards)
 

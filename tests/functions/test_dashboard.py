@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from shared import job_steps, jobs, repositories, scraping
@@ -294,9 +295,13 @@ def test_a_defect_shows_a_page_and_nothing_of_the_inside(
     client: FlaskClient, services: Services
 ) -> None:
     broken = client_over(SimpleNamespace(now=services.now))  # type: ignore[arg-type]
-    answer = broken.get("/leaderboard")
+    with capture_logs() as logged:
+        answer = broken.get("/contributors/ana")
     Balanced(answer.text)
     assert answer.status_code == 500
+    failed = [entry for entry in logged if entry["event"] == "page_failed"]
+    assert {entry["route"] for entry in failed} == {"/contributors/<path:login>"}
+    assert "/ana" not in str(failed)
     assert "Something went wrong" in answer.text
     assert "AttributeError" not in answer.text
     assert "Content-Security-Policy" in answer.headers

@@ -9,12 +9,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from shared import budget_config, job_steps, jobs
+from shared import budget_config, job_steps, jobs, repositories
 from shared.auth import Role
 from shared.context import SYSTEM
 from shared.errors import Rejected
 from shared.jobs import Job, Stage, State
 from shared.limits import Overrides
+from shared.models import RepositoryName
 from shared.ports import Json
 from tests.functions.conftest import World
 from tests.support.dashboard_world import client_over
@@ -106,6 +107,69 @@ def test_a_run_is_started_once(fresh: World, admin: FlaskClient) -> None:
         answer = send(admin, "/dashboard/pipeline", "/dashboard/pipeline/runs")
         assert answer.headers["Location"] == "/dashboard/pipeline?done=started"
     assert [r["action"] for r in fresh.audited()].count("pipeline.started") == 1
+
+
+PAUSE, RESUME = (f"/repositories/octo/engine/{verb}" for verb in ("pause", "resume"))
+
+
+@pytest.mark.parametrize("page", ["/repositories/octo/engine", "/coverage"])
+def test_a_repository_is_paused_and_goes_on(fresh: World, admin: FlaskClient, page: str) -> None:
+    job = register(admin, fresh)
+    answer = send(admin, page, PAUSE, back=page)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"{page}?done=paused"
+    told = admin.get(answer.headers["Location"]).text
+    assert "The repository is paused" in told
+    assert "Paused</span>" in told
+    assert jobs.get(fresh.services, job.id).state is State.CANCELLED
+    answer = send(admin, page, RESUME, back=page)
+    assert answer.headers["Location"] == f"{page}?done=resumed"
+    assert "The repository goes on" in admin.get(answer.headers["Location"]).text
+    done = {r["action"] for r in fresh.audited()}
+    assert {"repository.disabled", "repository.enabled"} <= done
+
+
+def test_a_board_has_the_button_and_keeps_the_page_that_one_looks_at(
+    fresh: World, admin: FlaskClient
+) -> None:
+    register(admin, fresh)
+    fresh.work()
+    page = "/repositories/octo/engine?class=all"
+    (back,) = re.findall(r'name="back" value="([^"]+)"', admin.get(page).text)
+    answer = send(admin, page, PAUSE, back=back)
+    assert answer.headers["Location"] == f"{page}&done=paused"
+    assert RESUME in forms(admin.get(f"{page}&done=paused").text)
+    assert repositories.get(fresh.services, RepositoryName.parse("octo/engine")).paused
+
+
+def test_pausing_leads_to_no_other_site(fresh: World, admin: FlaskClient) -> None:
+    register(admin, fresh)
+    answer = send(admin, "/coverage", PAUSE, back="https://elsewhere.example/")
+    assert answer.headers["Location"] == "/settings?done=paused"
+    assert send(admin, "/coverage", RESUME).headers["Location"] == (
+        "/repositories/octo/engine?done=resumed"
+    )
+
+
+def test_who_is_no_admin_cannot_pause_and_is_shown_no_button(
+    fresh: World, admin: FlaskClient
+) -> None:
+    register(admin, fresh)
+    user, visitor = client_over(fresh.services), client_over(fresh.services)
+    user.post("/sign-in", data={"key": fresh.key(Role.USER)})
+    token = re.findall(r'name="csrf" value="(\w+)"', user.get("/coverage").text)[0]
+    for client in (user, visitor):
+        for page in ("/coverage", "/repositories/octo/engine"):
+            assert "/pause" not in client.get(page).text
+    assert user.post(PAUSE, data={"csrf": token}).status_code == 403
+    assert visitor.post(PAUSE, data={"csrf": token}).status_code == 401
+    other_site = {"Sec-Fetch-Site": "cross-site"}
+    right = forms(admin.get("/coverage").text)[PAUSE]
+    assert admin.post(PAUSE, data={"csrf": right}, headers=other_site).status_code == 403
+    assert admin.post(PAUSE, data={"csrf": "wrong"}).status_code == 403
+    assert not repositories.get(fresh.services, RepositoryName.parse("octo/engine")).paused
+    nobody = admin.post("/repositories/octo/nobody/pause", data={"csrf": right})
+    assert nobody.status_code == 404
 
 
 def test_limits_are_set_and_taken_back(fresh: World, admin: FlaskClient) -> None:

@@ -12,7 +12,7 @@ from shared import identities, removals
 from shared.context import SYSTEM, Services
 from tests.functions.conftest import World
 from tests.support.dashboard_world import Balanced, client_over
-from tests.support.lines import ANA, ENGINE
+from tests.support.lines import ANA
 
 ADDRESSES = ("/leaderboard?class=all", "/repositories/octo/engine", "/contributors/ana")
 
@@ -45,10 +45,9 @@ def test_with_them_pictures_come_from_github_and_nothing_else_does(
     assert policy.count("https://") == 1
 
 
-def test_who_is_anonymous_has_no_picture(fresh: World) -> None:
-    fresh.register(ENGINE)
-    removals.hide(fresh.services, identities.account_of(fresh.services, "ana"), SYSTEM)
-    fresh.work()
-    text = switched_on(fresh.services).get("/leaderboard?class=all").text
+def test_who_is_anonymous_has_no_picture(engine: World) -> None:
+    removals.hide(engine.services, identities.account_of(engine.services, "ana"), SYSTEM)
+    engine.work()
+    text = switched_on(engine.services).get("/leaderboard?class=all").text
     assert f"/u/{ANA.id}?" not in text
     assert f"{AVATARS}/u/" in text

@@ -83,7 +83,9 @@ def test_elsewhere_boards_are_exported_in_a_session(services: Services) -> None:
     assert 'action="/exports"' not in page
     link = re.findall(r'href="(/sign-in\?[^"]+)"', page)[-1]
     assert client.post("/exports", data={"format": "csv"}).status_code == 401
-    assert client.get("/exports/nothing").status_code == 401
+    unknown = client.get("/exports/nothing")
+    assert unknown.status_code == 401
+    assert 'href="/sign-in?back=/exports/nothing"' in unknown.text
     key = keys.create(services, SYSTEM, "reader", Role.READONLY)
     back = dict(re.findall(r'name="(\w+)" value="([^"]*)"', client.get(html.unescape(link)).text))
     there = client.post("/sign-in", data={**unescaped(back), "key": key.text}, base_url=SECURE)
@@ -100,6 +102,11 @@ def test_no_page_elsewhere_exports_by_a_visitor(services: Services) -> None:
     sent = {"Sec-Fetch-Site": "cross-site"}
     answer = client_over(services).post("/exports", data={"format": "csv"}, headers=sent)
     assert answer.status_code == 403
+
+
+def test_a_link_in_a_notice_may_be_followed_from_another_site(services: Services) -> None:
+    sent = {"Sec-Fetch-Site": "cross-site"}
+    assert client_over(services).get("/exports/nothing", headers=sent).status_code == 404
 
 
 def unescaped(fields: dict[str, str]) -> dict[str, str]:

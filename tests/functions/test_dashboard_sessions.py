@@ -89,7 +89,14 @@ def test_a_refused_key_is_on_the_audit_trail(fresh: World) -> None:
 
 @pytest.mark.parametrize(
     "back",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\n//x"],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "//[",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/\n//x",
+    ],
 )
 def test_signing_in_leads_to_pages_here_only(fresh: World, back: str) -> None:
     answer = browser(fresh).post("/sign-in", data={"key": fresh.key(Role.USER), "back": back})
@@ -204,11 +211,11 @@ def test_a_page_with_a_session_is_for_one_reader(fresh: World) -> None:
 
 
 def test_two_processes_read_the_same_sessions(fresh: World) -> None:
-    from functions.api.app import create_app
+    from tests.support.apps import app_over
 
     client = sign_in(fresh)
     cookie = client.get_cookie(COOKIE)
     assert cookie is not None
-    second = create_app(lambda: fresh.services).test_client()
+    second = app_over(lambda: fresh.services).test_client()
     second.set_cookie(COOKIE, cookie.value)
     assert is_signed_in(second)

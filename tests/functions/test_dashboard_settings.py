@@ -188,6 +188,18 @@ def test_flags_are_set_with_all_that_a_rule_can_say(fresh: World, admin: FlaskCl
     assert flag_config.current(fresh.services) == stored
 
 
+@pytest.mark.parametrize("percent", [0, 25, 99])
+def test_what_is_for_a_share_is_shown_as_that_whoever_looks(
+    fresh: World, admin: FlaskClient, percent: int
+) -> None:
+    rule = FlagRule(value=False, percent=percent)
+    flag_config.change(fresh.services, SYSTEM, Rules(enable_enrichment=rule))
+    assert f"<code>enable_enrichment</code> is <b>off for {percent} %</b>" in (
+        admin.get("/settings").text
+    )
+    assert f"<dd>off for {percent} %</dd>" in client_over(fresh.services).get("/settings").text
+
+
 def test_flags_that_are_left_out_have_their_default_again(fresh: World, admin: FlaskClient) -> None:
     flag_config.change(fresh.services, SYSTEM, Rules(enable_enrichment=FlagRule(value=False)))
     send(admin, "/settings", "/settings/flags", version="1")

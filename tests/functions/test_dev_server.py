@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -189,6 +190,19 @@ def test_after_the_block_nothing_listens_and_nothing_runs(tmp_path: Path) -> Non
     assert refuses(url)
     assert gone(pid)
     eventually(lambda: gone(worker))
+
+
+def test_several_workers_answer_and_end_together(tmp_path: Path) -> None:
+    pids: set[int] = set()
+    with running_server(plan(tmp_path, workers=2)) as running:
+
+        def both() -> bool:
+            with ThreadPoolExecutor(8) as crowd:
+                pids.update(crowd.map(lambda _: get(running.url)["pid"], range(8)))
+            return len(pids) == 2
+
+        eventually(both)
+    eventually(lambda: all(gone(pid) for pid in pids))
 
 
 def test_work_left_at_the_end_is_done_at_the_next_start(tmp_path: Path) -> None:

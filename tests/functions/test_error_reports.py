@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import structlog
 
-from functions.api.app import create_app
 from infra import logs
 from infra.sentry import Reports
 from infra.telemetry import telemetry_of
@@ -21,6 +20,7 @@ from shared.errors import IntegrityError, RetryLater
 from shared.models import RepositoryName
 from shared.settings import Settings
 from tests.functions.conftest import World
+from tests.support.apps import app_over
 from tests.support.collector import Collector, collector
 
 KEY = "lb_0123abcd_hunter2hunter2"
@@ -73,7 +73,7 @@ def reported(told: Collector, team: World, capsys: pytest.CaptureFixture[str]) -
         documents=Broken(),
         telemetry=telemetry_of(settings),
     )
-    client = create_app(lambda: services).test_client()
+    client = app_over(lambda: services).test_client()
     answer = client.post(
         "/api/v1/contributors/ana-of-the-north/enrich?email=ana@example.org",
         json={"text": "a body about ana"},
@@ -130,7 +130,7 @@ def test_what_a_caller_can_mend_is_not_reported(told: Collector, team: World) ->
     settings = settings_for(told)
     logs.configure(settings)
     telemetry = telemetry_of(settings)
-    client = create_app(lambda: replace(team.services, telemetry=telemetry)).test_client()
+    client = app_over(lambda: replace(team.services, telemetry=telemetry)).test_client()
     assert client.get("/api/v1/leaderboard/octo/none").status_code == 404
     assert client.get("/api/v1/leaderboard/global?page=0").status_code == 400
     structlog.get_logger().warning("delivery_postponed", reason="busy", exc_info=RetryLater("x"))

@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
-from infra.github.sign_in import make
 from shared import keys, personal_data, pseudonyms, sign_in
 from shared.audit import trail
 from shared.auth import Role
 from shared.context import SYSTEM, Services
 from shared.errors import NotFound
-from shared.settings import Settings
 from tests.functions.conftest import World
 from tests.support.dashboard_world import client_over
-from tests.support.loopback_http import LoopbackHandler
+from tests.support.github_oauth import ACCOUNT, OAuth, oauth_server
 
-SECRET = "the app's secret"
-ACCOUNT = 583231
 HTTPS = "https://localhost"
-
-
-class OAuth(ThreadingHTTPServer):
-    """GitHub, as far as an OAuth app asks it. ``codes`` are taken with their challenge."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.codes: dict[str, str] = {}
-        self.failing = False
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(LoopbackHandler):
-    server: OAuth
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        given = {name: values[0] for name, values in parse_qs(body).items()}
-        digest = hashlib.sha256(given["code_verifier"].encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        known = self.server.codes.pop(given["code"], None)
-        if given["client_secret"] == SECRET and known == challenge:
-            self._answer({"access_token": "gho_token", "scope": "", "token_type": "bearer"})
-        else:
-            self._answer({"error": "bad_verification_code"})
-
-    def do_GET(self) -> None:
-        assert self.headers["Authorization"] == "Bearer gho_token"
-        self._answer({"login": "octocat", "id": ACCOUNT})
-
-    def _answer(self, told: Any) -> None:
-        content = json.dumps(told).encode()
-        self.send_response(502 if self.server.failing else 200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
 
 @pytest.fixture
@@ -76,23 +32,13 @@ def world(make_world: Callable[[], World]) -> World:
 
 @pytest.fixture
 def oauth() -> Iterator[OAuth]:
-    server = OAuth()
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with oauth_server() as server:
+        yield server
 
 
 @pytest.fixture
 def services(world: World, oauth: OAuth) -> Services:
-    chosen = Settings(
-        github_oauth_client_id="client",
-        github_oauth_client_secret=SECRET,
-        github_url=oauth.url,
-        github_api_url=oauth.url,
-    )
-    return replace(world.services, sign_in=make(chosen))
+    return replace(world.services, sign_in=oauth.flow())
 
 
 @pytest.fixture
@@ -185,9 +131,12 @@ def test_where_github_is_away_it_says_so(client: FlaskClient, oauth: OAuth) -> N
     assert come_back(client, given).status_code == 503
 
 
-def test_the_way_back_leads_to_a_page_here(client: FlaskClient, oauth: OAuth, key: str) -> None:
+@pytest.mark.parametrize("back", ["//example.org/", "//["])
+def test_the_way_back_leads_to_a_page_here(
+    client: FlaskClient, oauth: OAuth, key: str, back: str
+) -> None:
     assert key
-    answer = come_back(client, sent_to_github(client, oauth, back="//example.org/"))
+    answer = come_back(client, sent_to_github(client, oauth, back=back))
     assert 'url=/settings"' in answer.text
 
 

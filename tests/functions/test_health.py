@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from functions.api.app import create_app
 from functions.api.resource import Surroundings
 from shared.auth import Role
 from shared.breaker import FAILURES, PAUSE, Breaker
@@ -21,6 +20,7 @@ from shared.health import Probes
 from shared.settings import Settings
 from tests.functions.conftest import World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 
 WITHIN = 0.2
 
@@ -53,7 +53,7 @@ def hanging() -> Iterator[Hanging]:
 
 
 def client_of(services: Services, key: str | None = None) -> ApiClient:
-    app = create_app(lambda: services)
+    app = app_over(lambda: services)
     kept = app.extensions["leaderboard"]
     assert isinstance(kept, Surroundings)
     app.extensions["leaderboard"] = replace(kept, probes=Probes(WITHIN))
@@ -195,7 +195,7 @@ SECRETS = {
 def detail(team: World) -> dict[str, Any]:
     settings = team.services.settings.model_copy(update=SECRETS)
     services = replace(team.services, settings=settings)
-    app = create_app(lambda: services)
+    app = app_over(lambda: services)
     ApiClient(app).get("/api/v1/leaderboard/octo/engine")
     found: dict[str, Any] = ApiClient(app, team.key(Role.ADMIN)).data("/api/v1/health/detailed")
     return found

@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from functions.api.app import create_app
 from shared import repositories
 from shared.auth import Role
 from shared.board_reading import BoardReader
@@ -23,6 +22,7 @@ from shared.models import WINDOW_DAYS, RepositoryName
 from shared.ports import Query
 from shared.system_state import KEPT, MOST_READS, ROUND_TRIPS
 from tests.functions.conftest import World
+from tests.support.apps import app_over
 from tests.support.counted_documents import CountedDocuments
 from tests.support.lines import ENGINE, WHEELS
 from tests.support.scenario import LINES
@@ -33,7 +33,7 @@ Numbers = Mapping[tuple[str, str], float]
 
 
 def client_of(services: Services) -> FlaskClient:
-    return create_app(lambda: services).test_client()
+    return app_over(lambda: services).test_client()
 
 
 def scraped(client: FlaskClient) -> Numbers:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from functions.api.app import create_app
 from infra.services import build
 from shared.auth import Role
 from tests.functions.conftest import TEAM, World
 from tests.support.api_client import ApiClient
+from tests.support.apps import app_over
 from tests.support.lines import ANA, ENGINE, day, push
 
 MINUTE = timedelta(minutes=1)
@@ -34,7 +34,7 @@ def pair(make_world: Callable[[], World]) -> Pair:
     world = make_world()
     key = world.key(Role.ADMIN)
     second = build(world.services.settings, world.clock)
-    return Pair(world, world.client(key), ApiClient(create_app(lambda: second), key))
+    return Pair(world, world.client(key), ApiClient(app_over(lambda: second), key))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from functions.api.app import create_app
 from shared import auth, enrichment, enrichment_steps
 from shared.context import SYSTEM, Services
+from tests.support.apps import app_over
 from tests.support.dashboard_world import filled, scrape
 from tests.support.fake_profiles import Profiles, profile
 from tests.support.lines import ANA, WHEELS, Line, User, day, pr_opened
@@ -56,7 +56,7 @@ def served(services: Services, *, key: str | None = None) -> Iterator[Site]:
     """
     key = key or auth.create_first_key(services)
     assert key is not None
-    with listening(create_app(lambda: services)) as url:
+    with listening(app_over(lambda: services)) as url:
         yield Site(url, services, key)
 
 

@@ -50,6 +50,10 @@ class HandQueue:
         self.given.append(Handed(task, task.body, len(self.given)))
         return True
 
+    def remember(self, before: HandQueue) -> None:
+        """The names that were taken there are taken here."""
+        self._names |= before._names
+
     def depths(self) -> Mapping[str, int]:
         """What was given and not taken, all in one queue."""
         return {"all": len(self.postponed) + len(self.given) - self._taken}

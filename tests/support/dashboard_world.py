@@ -9,9 +9,9 @@ from pathlib import Path
 
 from flask.testing import FlaskClient
 
-from functions.api.app import create_app
 from shared import job_steps, jobs, recalculation, repositories, scraping
 from shared.context import SYSTEM, Services
+from tests.support.apps import app_over
 from tests.support.lines import (
     ANA,
     BEN,
@@ -92,7 +92,7 @@ class Balanced(HTMLParser):
 
 
 def client_over(services: Services) -> FlaskClient:
-    client = create_app(lambda: services).test_client()
+    client = app_over(lambda: services).test_client()
     client.environ_base["HTTP_ACCEPT"] = "text/html"
     return client
 

@@ -88,7 +88,9 @@ def running(emulator: Emulator, folder: Path) -> Iterator[str]:
     """An emulator that listens at the host and port that come back. Its log is in ``folder``."""
     port, other_port = _free_ports(2)
     arguments = [each.format(port=port, other_port=other_port) for each in emulator.arguments]
-    java = ["java", _LANGUAGE, "-Xmx512m", "-XX:+UseSerialGC", "-cp", str(_jars(emulator)[-1])]
+    # It lives too briefly to gain from being compiled well.
+    brief = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    java = ["java", _LANGUAGE, *brief, "-cp", str(_jars(emulator)[-1])]
     log = folder / "emulator.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -177,6 +177,7 @@ def workers(folder: Path) -> Iterator[Workers]:
             source=str(KILLING_MAIN),
             functions=None,
             root="api",
+            workers=1,
             threads=8,
             listen_fd=listener.fileno(),
             ready_fd=told,

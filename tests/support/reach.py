@@ -65,6 +65,17 @@ def _module(tree: ast.Module) -> Module:
 @cache
 def needs(function: str) -> frozenset[str]:
     """Calls of ports, as ``port.verb``, with the topic behind ``events.publish``."""
+    found: set[str] = set()
+    for origin, name in reached(function):
+        module = modules()[origin]
+        if name in module.definitions:
+            found |= set(_ports(module.definitions[name], module))
+    return frozenset(found)
+
+
+@cache
+def reached(function: str) -> frozenset[tuple[str, str]]:
+    """What it may come to, as module and name."""
     origin, name = _module_of_main().imports[function]
     assert name is not None
     todo: list[tuple[str, str]] = [(origin, name)]
@@ -76,7 +87,6 @@ def needs(function: str) -> frozenset[str]:
         for defined in content.definitions
     ]
     seen: set[tuple[str, str]] = set()
-    found: set[str] = set()
     while todo:
         place = todo.pop()
         if place in seen or place[0] not in modules():
@@ -88,9 +98,8 @@ def needs(function: str) -> frozenset[str]:
             if place[1] in module.imports:
                 todo += _targets(module.imports[place[1]])
             continue
-        found |= set(_ports(node, module))
         todo += [target for name in _mentioned(node) for target in _resolve(name, place[0])]
-    return frozenset(found)
+    return frozenset(seen)
 
 
 @cache

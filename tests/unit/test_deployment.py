@@ -20,7 +20,7 @@ from infra.local.tasks import QUEUES
 from shared.jobs import FUNCTIONS
 from shared.settings import Settings
 from tests.support.deployment import load
-from tests.support.reach import ROOT, needs
+from tests.support.reach import ROOT, needs, reached
 from tests.support.stored import collections, queries, tasks, texts
 from tests.support.terraform_files import parsed
 
@@ -74,6 +74,14 @@ def test_functions_are_told_settings_that_exist() -> None:
     assert {"BACKEND", "GOOGLE_CLOUD_PROJECT", "TASKS_SERVICE_ACCOUNT"} <= told
     for function in TABLE["functions"].values():
         assert set(function["secrets"]) <= TABLE["secrets"].keys()
+
+
+def test_every_function_that_may_tell_people_something_knows_where_to() -> None:
+    where = {"NOTIFY_WEBHOOK_URL", "NOTIFY_WEBHOOK_SECRET", "SLACK_WEBHOOK_URL"}
+    telling = {name for name in exports() if ("shared.notices", "writes") in reached(name)}
+    assert {"export_data", "run_pipeline", "scrape_repository"} <= telling
+    for name in telling | {"sweep_jobs"}:
+        assert where <= set(TABLE["functions"][name]["secrets"]), name
 
 
 # --- roles ----------------------------------------------------------------------------------------

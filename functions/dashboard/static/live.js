@@ -36,17 +36,33 @@
 
   function exchange(old, fresh) {
     // What the reader has the keyboard on must not vanish under it, nor close what was opened.
-    const reached = "a, summary, button, input, select";
-    const held = old.contains(document.activeElement) && document.activeElement !== old;
-    const place = held ? [...old.querySelectorAll(reached)].indexOf(document.activeElement) : -1;
-    const open = [...old.querySelectorAll("details")].map((one) => one.open);
-    const typed = [...old.querySelectorAll("input:not([type=hidden])")].map((one) => one.value);
-    old.replaceWith(document.adoptNode(fresh));
-    fresh.querySelectorAll("details").forEach((one, at) => { one.open = open[at] ?? one.open; });
-    fresh.querySelectorAll("input:not([type=hidden])").forEach((one, at) => {
-      one.value = typed[at] ?? one.value;
-    });
-    if (place >= 0) fresh.querySelectorAll(reached)[place]?.focus({ preventScroll: true });
+    const [before, after] = [marked(old), marked(document.adoptNode(fresh))];
+    const held = before.get(document.activeElement);
+    const row = document.activeElement?.closest("li[id]")?.id;
+    const found = new Map([...after].map(([one, mark]) => [mark, one]));
+    for (const [one, mark] of before) {
+      const same = found.get(mark);
+      if (!same) continue;
+      if (one.tagName === "DETAILS") same.open = one.open;
+      if (one.tagName === "INPUT" && one.value !== one.defaultValue) same.value = one.value;
+    }
+    old.replaceWith(fresh);
+    // Where a button has gone, the keyboard stays in its row, on what does nothing by itself.
+    const beside = row === undefined ? null : fresh.querySelector(`#${CSS.escape(row)} a`);
+    if (held) (found.get(held) ?? beside ?? document.getElementById("main")).focus({ preventScroll: true });
+  }
+
+  // What keeps its state, each with what it is known by: rows move, and a row may get another button.
+  function marked(part) {
+    const seen = new Map();
+    const each = part.querySelectorAll("a, summary, details, button, select, input:not([type=hidden])");
+    return new Map([...each].map((one) => {
+      const action = one.closest("form")?.getAttribute("action");
+      const mark = [one.closest("[id]")?.id, one.tagName, action, one.name, one.pathname].join(" ");
+      const number = seen.get(mark) ?? 0;
+      seen.set(mark, number + 1);
+      return [one, `${mark} ${number}`];
+    }));
   }
 
   async function loop() {

@@ -29,13 +29,33 @@
   form.addEventListener("submit", (event) => { event.preventDefault(); attempt(); });
 
   function later() {
+    forget();
     clearTimeout(timer);
     timer = setTimeout(attempt, WAIT);
   }
 
+  // What is not on the sliders must not be published: nor may an answer about it come late.
+  function forget() {
+    asked?.abort();
+    tried = null;
+    if (publish) publish.disabled = true;
+    if (signed) {
+      signed.elements.rules.value = "";
+      signed.querySelector("button").disabled = true;
+    }
+  }
+
+  function chosen() {
+    const kept = new URLSearchParams();
+    for (const select of form.querySelectorAll("select")) {
+      if (select.value !== { board: "global", window: "all", class: "human" }[select.name]) kept.set(select.name, select.value);
+    }
+    return kept;
+  }
+
   function wanted() {
     const changes = { points: {}, caps: [] };
-    const kept = new URLSearchParams();
+    const kept = chosen();
     for (const slider of form.querySelectorAll(".slider")) {
       const input = slider.querySelector("input[name]");
       const value = input.value || slider.dataset.now;
@@ -44,9 +64,6 @@
       if (!changed) continue;
       if (input.name.startsWith("points.")) changes.points[input.name.slice(7)] = value;
       else if (!input.name.startsWith("cap.")) changes[input.name] = Number(value);
-    }
-    for (const select of form.querySelectorAll("select")) {
-      if (select.value !== { board: "global", window: "all", class: "human" }[select.name]) kept.set(select.name, select.value);
     }
     return { changes, kept };
   }
@@ -63,7 +80,8 @@
   }
 
   async function attempt() {
-    asked?.abort();
+    clearTimeout(timer);
+    forget();
     asked = new AbortController();
     const { signal } = asked;
     const { changes, kept } = wanted();
@@ -83,11 +101,10 @@
       problem.hidden = true;
       show(answer);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (signal.aborted) return;
       // The API takes keys only. The page itself knows who is signed in.
       if (error.status === 401 && signed) return form.submit();
       capsInForce.kept = undefined;
-      tried = null;
       problem.textContent = error.message;
       problem.hidden = false;
     }
@@ -130,19 +147,24 @@
   }
 
   publish?.addEventListener("click", async () => {
-    const told = document.getElementById("published");
-    if (!tried || !confirm("Put these rules in force for everybody?")) return;
+    const sent = tried;
+    if (!sent || !confirm("Put these rules in force for everybody?")) return;
+    publish.disabled = true;
     try {
-      const answer = await read(await fetch(form.dataset.rules, {
-        method: "PUT", headers: { "Content-Type": "application/json", ...key() }, body: JSON.stringify(tried),
+      await read(await fetch(form.dataset.rules, {
+        method: "PUT", headers: { "Content-Type": "application/json", ...key() }, body: JSON.stringify(sent),
       }));
-      told.textContent = `Version ${answer.data.version} is in force. The boards follow.`;
-      publish.disabled = true;
+      // All that this page compares with is from before.
+      const address = chosen();
+      address.set("done", "rules");
+      location.assign(`${location.pathname}?${address}`);
     } catch (error) {
-      told.textContent = error.message;
+      document.getElementById("published").textContent = error.message;
+      publish.disabled = tried !== sent;
     }
   });
-  keyField?.addEventListener("change", later);
+  // What was tried holds with any key, and the button must not go from under who types one.
+  keyField?.addEventListener("change", () => { if (!tried) later(); });
   signed?.addEventListener("submit", (event) => {
     if (!confirm("Put these rules in force for everybody?")) event.preventDefault();
   });
