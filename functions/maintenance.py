@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import functions_framework
+import structlog
 from flask import Request
 
 from functions import edge
 from shared import (
     audit_seals,
+    audit_watch,
     costs,
     enrichment_steps,
     job_steps,
@@ -18,8 +22,11 @@ from shared import (
     system_state,
 )
 from shared.context import Services
+from shared.errors import LeaderboardError
 from shared.ports import Task
 from shared.retention import Slice
+
+log = structlog.get_logger()
 
 
 @functions_framework.http
@@ -58,15 +65,34 @@ def retain(services: Services, delivery: edge.Delivery) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Settle what got stuck, drop old lines of the log, send what somebody should hear of, seal.
+    """Settle what got stuck, drop old lines of the log, seal the trail, check it, send notices.
 
-    Nobody else comes by so often, so it also measures how the system stands.
+    Nobody else comes by so often, so it also measures how the system stands. A part that fails
+    keeps none of the others from its work; the first error is raised at the end, so that the
+    platform calls again.
     """
-    job_steps.sweep(services)
-    pipeline.sweep(services)
-    costs.sweep(services)
-    enrichment_steps.sweep(services)
-    live_log.expire(services)
-    notices.sweep(services)
-    audit_seals.seal(services)
-    system_state.push(services)
+    failed: list[Exception] = []
+    for name, part in _PARTS.items():
+        try:
+            part(services)
+        except LeaderboardError as error:
+            log.warning("sweep_part_failed", part=name, error=error.code, reason=error.message)
+            failed.append(error)
+        except Exception as error:
+            log.exception("sweep_part_failed", part=name)
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+_PARTS: Mapping[str, Callable[[Services], object]] = {
+    "jobs": job_steps.sweep,
+    "pipeline": pipeline.sweep,
+    "costs": costs.sweep,
+    "enrichment": enrichment_steps.sweep,
+    "live log": live_log.expire,
+    "seals": audit_seals.seal,
+    "audit check": audit_watch.check,
+    "notices": notices.sweep,
+    "gauges": system_state.push,
+}

@@ -6,14 +6,17 @@ A record is written in the same transaction as the change, so neither exists wit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
+
+from pydantic import ValidationError
 
 from shared.audit_records import AuditRecord as AuditRecord
 from shared.audit_records import category_of, severity_of
 from shared.context import Caller, Services
-from shared.errors import Severity
-from shared.models import iso
+from shared.errors import Rejected, Severity
+from shared.models import iso, parse_time
 from shared.ports import Document, DocumentPage, Json, Operator, Query, Write
 
 
@@ -78,5 +81,38 @@ def trail(
     )
 
 
-def read(document: Document) -> AuditRecord:
-    return AuditRecord.model_validate(document.fields)
+class RecordShown(AuditRecord):
+    """A record as it is there. ``damaged`` names the fields that it lacks, or that hold what none
+    of ours does: it is not what was recorded then. Such a text is empty, or the value as JSON.
+
+    Without any it may have been changed all the same: that says ``shared/audit_integrity.py``.
+    """
+
+    damaged: tuple[str, ...] = ()
+
+
+_FIELDS = AuditRecord.model_fields
+_TEXTS = frozenset(name for name, field in _FIELDS.items() if field.annotation is str)
+
+
+def read(document: Document) -> RecordShown:
+    """The record, as far as it is still one."""
+    fields = {name: value for name, value in document.fields.items() if name in _FIELDS}
+    damaged = _FIELDS.keys() - fields.keys()
+    empty = {**dict.fromkeys(_TEXTS, ""), "id": document.id}
+    try:
+        found = RecordShown.model_validate({**empty, **fields})
+        parse_time(found.timestamp)
+        if not damaged:
+            return found
+    except ValidationError as error:
+        damaged |= {str(each["loc"][0]) for each in error.errors()}
+    except Rejected:
+        damaged |= {"timestamp"}
+    sound = {name: value for name, value in fields.items() if name not in damaged}
+    odd = {name: _text(fields[name]) for name in damaged & fields.keys() & _TEXTS}
+    return RecordShown.model_validate({**empty, **odd, **sound, "damaged": sorted(damaged)})
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

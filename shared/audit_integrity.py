@@ -95,15 +95,17 @@ def check(services: Services, *, known: Mapping[int, str] | None = None) -> Chec
     found = check_slice(services)
     while found.following is not None:
         found = found.then(check_slice(services, found.following))
-    for number, hash_ in sorted((known or {}).items()):
+    return found.model_copy(update={"broken": found.broken or replaced(services, known or {})})
+
+
+def replaced(services: Services, known: Mapping[int, str]) -> Break | None:
+    """The first of some seals, noted by number and hash, that is gone or another one."""
+    for number, hash_ in sorted(known.items()):
         (document,) = services.documents.get(path(number))
         seal = _seal(document)
         if seal is None or seal.hash != hash_:
-            what: Literal["missing", "replaced"] = "missing" if seal is None else "replaced"
-            return found.model_copy(
-                update={"broken": found.broken or Break(seal=number, what=what)}
-            )
-    return found
+            return Break(seal=number, what="missing" if seal is None else "replaced")
+    return None
 
 
 def check_slice(services: Services, place: str | None = None) -> Checked:

@@ -28,6 +28,7 @@ OTHERS = ("audit", "auth", "budget", "error", "export", "job", "leaderboard", "w
 
 _SEVERITIES: Mapping[str, Severity] = {
     "audit.expired": Severity.MEDIUM,
+    "audit.not_intact": Severity.CRITICAL,
     "auth.forbidden": Severity.MEDIUM,
     "auth.refused": Severity.MEDIUM,
     "auth.many_failures": Severity.HIGH,

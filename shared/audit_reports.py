@@ -30,8 +30,9 @@ _ACCESS = (
     "auth.accepted", "auth.key_used", "auth.signed_in", "export.requested", "person.exported",
 )  # fmt: skip
 _SECURITY = (
-    "audit.expired", "auth.forbidden", "auth.many_failures", "auth.refused", "error.in_job",
-    "error.in_request", "key.created", "key.revoked", "key.rotated", "webhook.refused",
+    "audit.expired", "audit.not_intact", "auth.forbidden", "auth.many_failures", "auth.refused",
+    "error.in_job", "error.in_request", "key.attached", "key.created", "key.detached",
+    "key.revoked", "key.rotated", "webhook.refused",
 )  # fmt: skip
 _CHANGED_JOBS = ("job.cancelled", "job.retried")
 _BUDGET = ("budget.warning", "config.changed")

@@ -42,6 +42,10 @@ _KNOWN_FOR = timedelta(seconds=5)
 log = structlog.get_logger()
 
 
+class LeftAlone(RetryLater):
+    """A service that is not called for now. ``not_before`` is when somebody may try."""
+
+
 class Circuit(BaseModel):
     """What is known of a service. ``opened_at`` is None while it is called as usual."""
 
@@ -76,7 +80,7 @@ class Breaker:
     def guarding(
         self, service: str, *, is_failure: Callable[[RetryLater], bool] = lambda _: True
     ) -> Iterator[None]:
-        """Run the block unless the service is being left alone: then RetryLater says until when.
+        """Run the block unless the service is being left alone: then LeftAlone says until when.
 
         RetryLater, as far as ``is_failure`` says so, and unexpected errors count as failures of
         the service. Other errors of ours are answers: it works, and refuses. What the block raises
@@ -137,7 +141,7 @@ class Breaker:
         circuit, wait, probing = self._documents.transact(take)
         self._remember(service, circuit)
         if wait is not None:
-            raise RetryLater(
+            raise LeftAlone(
                 f"{service} failed {FAILURES} times in a row and is left alone for now.",
                 not_before=wait,
                 details={"service": service},

@@ -38,10 +38,7 @@ def cancel(services: Services, caller: Caller, job_id: str) -> Job:
         return cancelled, True
 
     job, is_new = services.documents.transact(stop)
-    told_of_end(services, job)
-    if is_new:
-        job_measures.ended(services, job)
-        log.info("job_cancelled", job_id=job.id, by=caller.actor)
+    after_cancelling(services, caller, job, is_new=is_new)
     return job
 
 
@@ -61,8 +58,15 @@ def ended_by_hand(services: Services, caller: Caller, job: Job) -> tuple[Job, li
     return cancelled, [jobs.stored(cancelled), noted, said]
 
 
-def told_of_end(services: Services, job: Job) -> None:
-    """Prompt the pipeline runs that wait for a cancelled job. Safe to repeat."""
+def after_cancelling(services: Services, caller: Caller, job: Job, *, is_new: bool) -> None:
+    """What follows the transaction that cancelled a job: it is counted, and runs that wait for it
+    are prompted.
+
+    Safe to repeat for one that is cancelled already; such a one is not new, and not counted.
+    """
+    if is_new:
+        job_measures.ended(services, job)
+        log.info("job_cancelled", job_id=job.id, by=caller.actor)
     for run_id in job.awaited_by:
         pipeline_runs.prompt(services, run_id, f"after-{job.id}")
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared import budget_status
+from shared import budget_status, people
+from shared.breaker import LeftAlone
 from shared.budget_status import Standing
 from shared.context import Services
 from shared.errors import Conflict, LeaderboardError, RetryLater
@@ -110,9 +111,8 @@ def once(services: Services, notice: Iterable[Write]) -> None:
 
 def waiting(services: Services, event: Event) -> list[Notice]:
     """Notices of an event that are still to be sent."""
-    query = Query("notices", order_by="due_at", limit=1000)
-    found = map(_read, services.documents.query(query).documents)
-    return [notice for notice in found if notice.event == event]
+    found = people.everything(services.documents, "notices", (("event", "==", event),))
+    return [notice for notice in map(_read, found) if notice.due_at is not None]
 
 
 def withdraw(services: Services, notice: Notice) -> None:
@@ -191,6 +191,10 @@ def _send(services: Services, notice: Notice) -> bool:
         services.breaker.guard(
             f"notices-{claimed.target}", lambda: services.outward.post(url, body, headers)
         )
+    except LeftAlone as error:
+        log.warning("notice_postponed", notice=claimed.id, reason=error.message)
+        _postpone(services, claimed, error.not_before)
+        return False
     except RetryLater as error:
         log.warning("notice_postponed", notice=claimed.id, reason=error.message)
         if claimed.attempts >= ATTEMPTS:
@@ -258,6 +262,19 @@ def _claim(services: Services, notice: Notice) -> Notice | None:
         return claimed
 
     return services.documents.transact(claim)
+
+
+def _postpone(services: Services, claimed: Notice, until: datetime | None) -> None:
+    """Give back an attempt that was not made, unless the notice was withdrawn meanwhile."""
+    due = claimed.due_at if until is None else iso(until)
+    given_back = claimed.model_copy(update={"attempts": claimed.attempts - 1, "due_at": due})
+
+    def give_back(transaction: Transaction) -> None:
+        document = transaction.get(claimed.path)
+        if document is not None and _read(document) == claimed:
+            transaction.write(_stored(given_back))
+
+    services.documents.transact(give_back)
 
 
 def _end(services: Services, notice: Notice, *, sent: bool) -> None:

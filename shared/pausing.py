@@ -41,7 +41,7 @@ def disable(services: Services, name: RepositoryName, caller: Caller) -> Reposit
     paused, job, is_new = services.documents.transact(pause)
     if job is not None:
         # A prompt that a kill loses here is made up for by the sweep of the pipeline's runs.
-        job_control.told_of_end(services, job)
+        job_control.after_cancelling(services, caller, job, is_new=True)
     if is_new:
         log.info("repository_disabled", repository=paused.name, by=caller.actor)
     return paused

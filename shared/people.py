@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.canonical import canonical_json, fingerprint
 from shared.errors import Conflict
-from shared.ports import Document, Documents, Query, Transaction, Write
+from shared.ports import Document, Documents, Json, Operator, Query, Transaction, Write
 
 if TYPE_CHECKING:  # it names the publisher, which asks here
     from shared.context import Services
@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # it names the publisher, which asks here
 CHANGES = "state/people"
 
 T = TypeVar("T")
+
+Where = tuple[tuple[str, Operator, Json], ...]
 
 _PAGE = 500
 
@@ -219,11 +221,11 @@ def note_change(services: Services) -> None:
     services.documents.transact(note)
 
 
-def everything(documents: Documents, collection: str) -> Iterator[Document]:
-    """All documents of a collection, by id."""
+def everything(documents: Documents, collection: str, where: Where = ()) -> Iterator[Document]:
+    """All documents of a collection, or those for which ``where`` holds, by id."""
     cursor: str | None = None
     while True:
-        page = documents.query(Query(collection, after=cursor, limit=_PAGE))
+        page = documents.query(Query(collection, where, after=cursor, limit=_PAGE))
         yield from page.documents
         cursor = page.cursor
         if cursor is None:

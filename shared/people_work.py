@@ -163,9 +163,22 @@ def _recount(services: Services, repository: Repository, repo_id: int) -> None:
 
 def _end(services: Services, job: Job) -> None:
     """Note that a wish holds everywhere, and leave no trace of what was before."""
-    for wish in _wishes(services, job):
+    wishes = _wishes(services, job)
+    # Also what a report took from boards before they were rewritten.
+    hidden = [id_ for wish in wishes for id_ in _hidden(wish)]
+    personal_data.withdraw_reports(services, hidden)
+    for wish in wishes:
         _settle(services, wish)
     services.documents.scrub()
+
+
+def _hidden(wish: OptOut) -> list[int]:
+    """The ids under which nobody is to be found any more."""
+    if wish.mode is Mode.PUBLIC:
+        return []
+    if wish.mode is Mode.REMOVED and wish.shown_id is not None:
+        return [wish.account, wish.shown_id]
+    return [wish.account]
 
 
 def _settle(services: Services, wish: OptOut) -> None:
@@ -185,5 +198,5 @@ def _settle(services: Services, wish: OptOut) -> None:
 
 
 def _wishes(services: Services, job: Job) -> list[OptOut]:
-    query = Query("removals", (("job", "==", job.id),))
-    return [OptOut.model_validate(d.fields) for d in services.documents.query(query).documents]
+    found = people.everything(services.documents, "removals", (("job", "==", job.id),))
+    return [OptOut.model_validate(document.fields) for document in found]

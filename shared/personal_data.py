@@ -25,7 +25,8 @@ from shared.boards import GLOBAL, pointer_path, repository_board
 from shared.context import Services
 from shared.errors import NotFound
 from shared.models import WINDOW_DAYS, iso
-from shared.ports import Fields, Json, Parameter, Query, Transaction, Write
+from shared.ports import Fields, Json, Parameter, Transaction, Write
+from shared.repositories import Repository
 from shared.tables import Dataset
 
 Accounts = Sequence[int]
@@ -48,7 +49,8 @@ def export(services: Services, account: int, *, skipped: int = 0, most: int = 10
     """Everything stored about a person, all merged accounts together, as JSON.
 
     Of each dataset come at most ``most`` rows from ``skipped`` on; ``more`` says whether one has
-    more of them. The documents are whole every time.
+    more of them. The documents are whole every time, but for boards of the repositories that
+    ``boards_left_out`` names.
     """
     accounts = people.current(services).accounts_of(account)
     facts: dict[str, Json] = {}
@@ -66,6 +68,7 @@ def export(services: Services, account: int, *, skipped: int = 0, most: int = 10
         "accounts": [*accounts],
         "documents": {name: held.export(services, accounts) for name, held in HOLDINGS.items()},
         "facts": facts,
+        "boards_left_out": [r.name for r in _with_boards(services)[MOST_BOARDS:]],
         "skipped": skipped,
         "more": more,
     }
@@ -76,6 +79,15 @@ def remove_documents(services: Services, accounts: Accounts) -> None:
     for holding in HOLDINGS.values():
         if holding.remove is not None:
             holding.remove(services, accounts)
+
+
+def withdraw_reports(services: Services, ids: Sequence[int]) -> None:
+    """Take ids, as they stand on boards, out of what is kept and told of weekly reports.
+
+    Safe to repeat. Reports are made of boards, so this holds once no board shows them.
+    """
+    _forget_reports(services, ids)
+    _withdraw_notices(services, ids)
 
 
 def _plain(value: object) -> Json:
@@ -110,11 +122,16 @@ def _forget_pseudonyms(services: Services, accounts: Accounts) -> None:
 
 
 def _trail(services: Services, accounts: Accounts) -> Exported:
-    entries: Exported = []
-    for name in _pseudonyms(services, accounts):
-        query = Query("audit", (("resource_id", "==", f"person:{name}"),), limit=500)
-        entries += [dict(d.fields) for d in services.documents.query(query).documents]
-    return entries
+    """Records of what was done to a person, or with a person: whom an account counts as, say."""
+    found = {
+        record.id: record
+        for name in _pseudonyms(services, accounts)
+        for field in _NAMING
+        for record in people.everything(
+            services.documents, "audit", ((field, "==", f"person:{name}"),)
+        )
+    }
+    return [dict(found[id_].fields) for id_ in sorted(found)]
 
 
 def _classes(services: Services, accounts: Accounts) -> Exported:
@@ -136,8 +153,8 @@ def _forget_classes(services: Services, accounts: Accounts) -> None:
 def _places(services: Services, accounts: Accounts) -> Exported:
     known = people.current(services).anonymous
     shown = [known[a].shown_id or a if a in known else a for a in accounts]
-    registered = [r for r in repositories.everyone(services) if r.github_id is not None]
-    boards = [GLOBAL, *(repository_board(r.github_id or 0) for r in registered[:MOST_BOARDS])]
+    looked_at = _with_boards(services)[:MOST_BOARDS]
+    boards = [GLOBAL, *(repository_board(r.github_id or 0) for r in looked_at)]
     places: Exported = []
     for board in boards:
         for window in WINDOW_DAYS:
@@ -160,6 +177,10 @@ def _places(services: Services, accounts: Accounts) -> Exported:
                     for row in piece.rows
                 ]
     return places
+
+
+def _with_boards(services: Services) -> list[Repository]:
+    return [r for r in repositories.everyone(services) if r.github_id is not None]
 
 
 def _profiles(services: Services, accounts: Accounts) -> Exported:
@@ -205,10 +226,17 @@ def _withdraw_notices(services: Services, accounts: Accounts) -> None:
 
 _CLASSES = "state/account_classes"
 
+_NAMING = (
+    "resource_id", "old_value.account", "new_value.account", "old_value.person", "new_value.person",
+)  # fmt: skip
+"""Fields of a record that may be somebody's pseudonym."""
+
 _REDACTED = "rewritten by the step that redacts generations"
 
 HOLDINGS: Mapping[str, Holding] = {
     "identities": Holding(_merges, kept="removed with the wish"),
+    # Before pseudonyms: its record of the end names the account by one.
+    "key_accounts": Holding(sign_in.of_person, sign_in.forget),
     "removals": Holding(_wishes, kept="the tombstone: it has to hold in later scrapes"),
     "pseudonyms": Holding(_pseudonyms, _forget_pseudonyms),
     "audit": Holding(_trail, kept="names people by pseudonyms that nobody can resolve any more"),
@@ -216,7 +244,6 @@ HOLDINGS: Mapping[str, Holding] = {
     "boards": Holding(_places, kept=_REDACTED),
     "contributors": Holding(_profiles, _forget_profiles),
     "exports": Holding(exports.of_person, kept="forgotten first, with every stored file"),
-    "key_accounts": Holding(sign_in.of_person, sign_in.forget),
     "github_pages": Holding(_pages, github_pages.forget),
     "reports": Holding(_reports, _forget_reports),
     "notices": Holding(_notices, _withdraw_notices),

@@ -15,6 +15,7 @@ Event = Literal[
     "budget_warning",
     "weekly_movers",
     "auth_failures",
+    "audit_not_intact",
 ]
 """What can be told outside; ``shared/notices.py`` does."""
 

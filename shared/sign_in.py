@@ -7,10 +7,11 @@ is what that key may, and ends with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from shared import audit, auth, keys, pseudonyms
 from shared.auth import Key
-from shared.context import Caller, Services
+from shared.context import SYSTEM, Caller, Services
 from shared.errors import Conflict, NotFound, Unauthenticated
 from shared.models import iso
 from shared.ports import Fields, Json, Query, Transaction, Write
@@ -69,11 +70,12 @@ def _change(
         key_id = str((fields or (before.fields if before else {}))["key"])
         if before is not None and fields is not None and before.fields["key"] == fields["key"]:
             return
-        new: Json = None if fields is None else {"account": who}
+        whose: Json = {"account": who}
+        old, new = (whose, None) if fields is None else (None, whose)
         action = "key.detached" if fields is None else "key.attached"
         transaction.write(Write(_path(account), fields))
         transaction.write(
-            audit.record(services, caller, action, ("key", key_id), description, new=new)
+            audit.record(services, caller, action, ("key", key_id), description, old=old, new=new)
         )
 
     services.documents.transact(change)
@@ -98,9 +100,12 @@ def of_person(services: Services, accounts: Sequence[int]) -> list[Json]:
 
 
 def forget(services: Services, accounts: Sequence[int]) -> None:
-    """Let none of some accounts stand for a key any more."""
-    if accounts:
-        services.documents.write([Write(_path(account), None) for account in accounts])
+    """Let none of some accounts stand for a key any more. Safe to repeat."""
+    for account in accounts:
+        # Nobody gets a pseudonym for an account that stands for none.
+        if stands_for(services, account) is not None:
+            with suppress(NotFound):  # somebody else was quicker
+                detach(services, SYSTEM, account)
 
 
 def _path(account: int) -> str:

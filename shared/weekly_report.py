@@ -7,17 +7,18 @@ first thousand by id, and no name. Everything else is read from the published bo
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared import notices, repositories
+from shared import notices, people, redaction, repositories
 from shared.board_reading import Selection
-from shared.boards import GLOBAL, Head, Row, repository_board
+from shared.boards import GLOBAL, TOMBSTONE, Head, Row, repository_board
 from shared.context import Services
-from shared.errors import Conflict, NotFound
+from shared.errors import NotFound, RetryLater
 from shared.models import Kind, iso, parse_time
-from shared.ports import ABSENT, Document, Json, Query, Write
+from shared.people import People
+from shared.ports import Document, Json, Query, Transaction, Write
 from shared.repositories import Repository
 from shared.settings import Event
 
@@ -65,9 +66,11 @@ class Report:
     """A week's report. ``head`` is that of the global board of seven days.
 
     ``compared_with`` is when the report before was made, None for the first: then nobody moved.
+    ``changes`` counts the wishes and merges that it follows, as ``People`` does.
     """
 
     week: str
+    changes: int
     head: Head
     contributions: int
     top: tuple[Row, ...]
@@ -86,18 +89,21 @@ def week_of(moment: datetime) -> str:
 def build(services: Services, *, before: str | None = None) -> Report:
     """The report as of now, compared with the last one, or the last of a week before ``before``.
 
-    Raises NotFound before a board was published.
+    Nobody is in it who wants to be removed, whether or not the boards know that yet. Raises
+    NotFound before a board was published.
     """
+    now = people.current(services)
     week = services.boards.read(GLOBAL, WINDOW, Selection(limit=TOP))
-    ranked = services.boards.read(GLOBAL, RANKS_WINDOW, Selection(limit=_RANKED))
+    ranked = _ranked(services, now)
     last = _last(services, before)
     ranks = {} if last is None else _ranks(last)
-    movers, newcomers = _moved(ranked.rows, ranks) if last is not None else ((), 0)
+    movers, newcomers = _moved(ranked, ranks) if last is not None else ((), 0)
     return Report(
         week=week_of(services.now()),
+        changes=now.changes,
         head=week.head,
         contributions=_contributions(week.head),
-        top=week.rows,
+        top=_as_wished(week.rows, now),
         compared_with=None if last is None else str(last.fields["at"]),
         movers=movers[:MOVERS],
         newcomers=newcomers,
@@ -114,30 +120,34 @@ def send(services: Services, report: Report, html: str) -> None:
     """Have a report told to whoever wants it, and keep the ranks that the next is compared with.
 
     Once a week, however often it is asked for. ``html`` is the report as a letter, for those who
-    send it on by e-mail.
+    send it on by e-mail. Raises RetryLater if somebody's wish came after the report was made.
     """
-    # Told first: what is killed between the two is told once all the same, by the notice's id.
-    notices.once(
+    notice = notices.writes(
         services,
-        notices.writes(
-            services,
-            f"weekly-{report.week}",
-            EVENT,
-            f"Contributors, the week to {parse_time(report.head.as_of):%Y-%m-%d}",
-            text="\n".join(_lines(report)),
-            page="/reports/weekly",
-            details=_details(report, html),
-        ),
+        f"weekly-{report.week}",
+        EVENT,
+        f"Contributors, the week to {parse_time(report.head.as_of):%Y-%m-%d}",
+        text="\n".join(_lines(report)),
+        page="/reports/weekly",
+        details=_details(report, html),
     )
+    # Told first: what is killed between the two is told once all the same, by the notice's id.
+    for write in notice:
+        _create(services, write, report.changes)
     _keep(services, report.week)
 
 
 def forget(services: Services, github_id: int) -> None:
     """Take somebody's ranks out of what is kept for comparison."""
-    for document in _kept(services):
-        ranks = {id_: rank for id_, rank in _ranks(document).items() if id_ != github_id}
-        if len(ranks) != len(_ranks(document)):
-            services.documents.write([_stored(document.id, str(document.fields["at"]), ranks)])
+    for kept in _kept(services):
+
+        def leave_out(transaction: Transaction, path: str = kept.path) -> None:
+            document = transaction.get(path)
+            ranks = {} if document is None else _ranks(document)
+            if document is not None and ranks.pop(github_id, None) is not None:
+                transaction.write(_stored(document.id, str(document.fields["at"]), ranks))
+
+        services.documents.transact(leave_out)
 
 
 def export(services: Services, github_id: int) -> list[dict[str, Json]]:
@@ -157,6 +167,19 @@ def names(details: Mapping[str, Json], accounts: Collection[int]) -> bool:
 
 
 # --- how ------------------------------------------------------------------------------------
+
+
+def _ranked(services: Services, now: People) -> tuple[Row, ...]:
+    """The first of the board whose ranks are compared."""
+    piece = services.boards.read(GLOBAL, RANKS_WINDOW, Selection(limit=_RANKED))
+    return _as_wished(piece.rows, now)
+
+
+def _as_wished(rows: Sequence[Row], now: People) -> tuple[Row, ...]:
+    """The rows of those who are still there, as they want to be shown."""
+    instead = redaction.wished(now)
+    shown = (redaction.as_wished(row, instead) for row in rows)
+    return tuple(row for row in shown if row.github_id != TOMBSTONE)
 
 
 def _moved(rows: tuple[Row, ...], ranks: Mapping[int, int]) -> tuple[tuple[Mover, ...], int]:
@@ -238,16 +261,30 @@ def _last(services: Services, before: str | None) -> Document | None:
 
 
 def _keep(services: Services, week: str) -> None:
-    ranked = services.boards.read(GLOBAL, RANKS_WINDOW, Selection(limit=_RANKED))
-    ranks = {row.github_id: row.rank for row in ranked.rows}
-    new = _stored(week, iso(services.now()), ranks)
-    try:
-        services.documents.write([Write(new.path, new.fields, new.body, if_version=ABSENT)])
-    except Conflict:
+    now = people.current(services)
+    ranks = {row.github_id: row.rank for row in _ranked(services, now)}
+    if not _create(services, _stored(week, iso(services.now()), ranks), now.changes):
         return  # a repeat: what the week is compared with does not change any more
     old = _kept(services)[_KEPT:]
     if old:
         services.documents.write([Write(document.path, None) for document in old])
+
+
+def _create(services: Services, write: Write, changes: int) -> bool:
+    """Write what names people, unless it is there. Returns whether it was written.
+
+    Raises RetryLater after any later wish, whose job may have looked for such things already.
+    """
+
+    def create(transaction: Transaction) -> bool:
+        if people.in_transaction(transaction) != changes:
+            raise RetryLater("Somebody's wish came while the report was made. Make it again.")
+        if transaction.get(write.path) is not None:
+            return False
+        transaction.write(write)
+        return True
+
+    return services.documents.transact(create)
 
 
 def _stored(week: str, at: str, ranks: Mapping[int, int]) -> Write:

@@ -13,6 +13,7 @@ locals {
     budget_overruns  = { event = "budget_overrun", also = "", what = "A statement was billed more than it was allowed" }
     failed_requests  = { event = "request_failed", also = "", what = "Requests that ended in an error of ours" }
     auth_failures    = { event = "auth_failures", also = "", what = "Keys are refused again and again" }
+    audit_not_intact = { event = "audit_not_intact", also = "", what = "The audit trail is not what was sealed" }
     failed_checks    = { event = "health_check_failed", also = "", what = "Parts that did not answer a health check" }
     broken_calls     = { event = "delivery_failed", also = "", what = "Tasks, messages and set times that broke a function" }
     open_circuits    = { event = "circuit_opened", also = "", what = "A service outside failed again and again and is left alone" }
@@ -21,14 +22,15 @@ locals {
 
   # A line of a metric's count above a limit.
   count_alerts = {
-    scrape_failures = { above = var.alert_thresholds.scrape_failures, window = "3600s", severity = "ERROR" }
-    dead_letters    = { above = 0, window = "300s", severity = "ERROR" }
-    budget_warnings = { above = 0, window = "300s", severity = "WARNING" }
-    budget_overruns = { above = 0, window = "300s", severity = "CRITICAL" }
-    auth_failures   = { above = 0, window = "300s", severity = "WARNING" }
-    broken_calls    = { above = 0, window = "300s", severity = "ERROR" }
-    open_circuits   = { above = 0, window = "300s", severity = "WARNING" }
-    failed_checks   = { above = 0, window = "300s", severity = "WARNING" }
+    scrape_failures  = { above = var.alert_thresholds.scrape_failures, window = "3600s", severity = "ERROR" }
+    dead_letters     = { above = 0, window = "300s", severity = "ERROR" }
+    budget_warnings  = { above = 0, window = "300s", severity = "WARNING" }
+    budget_overruns  = { above = 0, window = "300s", severity = "CRITICAL" }
+    auth_failures    = { above = 0, window = "300s", severity = "WARNING" }
+    audit_not_intact = { above = 0, window = "300s", severity = "CRITICAL" }
+    broken_calls     = { above = 0, window = "300s", severity = "ERROR" }
+    open_circuits    = { above = 0, window = "300s", severity = "WARNING" }
+    failed_checks    = { above = 0, window = "300s", severity = "WARNING" }
   }
 }
 

@@ -221,7 +221,7 @@ def test_there_is_a_queue_for_every_priority() -> None:
 
 BUILT: dict[tuple[str, str], str] = {
     ("infra/local/deliveries.py", "statement"): "one of the constants of _SCHEMA",
-    ("infra/local/documents.py", "sql"): "document_sql.statement: generated placeholders only",
+    ("infra/local/documents.py", "sql"): "document_sql.statement: placeholders and constants",
     (
         "infra/local/sqlite_file.py",
         "f'BEGIN IMMEDIATE; {schema} COMMIT;'",

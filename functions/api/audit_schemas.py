@@ -9,7 +9,7 @@ from pydantic import Field
 
 from functions.api.parameters import ListQuery, Moment, Query, one_of
 from functions.api.schemas import CursorLinks, Envelope, Links, ListMeta, Nothing, Shape
-from shared.audit import AuditRecord
+from shared.audit import RecordShown
 from shared.audit_integrity import Break, Checked, Fault
 from shared.audit_records import CHANGES, OTHERS
 from shared.audit_reports import Access, Change, DayOfCosts, Suspicion
@@ -115,7 +115,7 @@ class ReportMeta(Shape):
     rows: int
 
 
-class AuditAnswer(Envelope[list[AuditRecord], ListMeta, CursorLinks]):
+class AuditAnswer(Envelope[list[RecordShown], ListMeta, CursorLinks]):
     """Records, newest first."""
 
 

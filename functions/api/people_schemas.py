@@ -73,11 +73,15 @@ class Wish(Shape):
 
 
 class Stored(Shape):
-    """What is stored about a person. ``more`` says that there are rows after these."""
+    """What is stored about a person. ``more`` says that there are rows after these.
+
+    ``boards_left_out`` are repositories on whose boards the person was not looked for.
+    """
 
     accounts: list[int]
     documents: dict[str, list[JsonValue]]
     facts: dict[str, list[JsonValue]]
+    boards_left_out: list[str]
     skipped: int
     more: bool
 

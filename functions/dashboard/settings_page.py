@@ -13,7 +13,7 @@ from functions.dashboard.flag_forms import FlagsShown
 from functions.dashboard.sessions import Session
 from functions.dashboard.widgets import Widget, attempt
 from shared import audit, budget_config, keys, rule_sets
-from shared.audit import AuditRecord
+from shared.audit import RecordShown
 from shared.budget_config import Configured
 from shared.context import Services
 from shared.errors import Rejected
@@ -42,7 +42,7 @@ class BudgetSettings:
 class Trail:
     """Records of the audit trail, newest first. ``cursor`` leads on, None at the end."""
 
-    records: tuple[AuditRecord, ...]
+    records: tuple[RecordShown, ...]
     cursor: str | None
 
 
@@ -131,5 +131,5 @@ def _keys(services: Services, after: str) -> KeyPage:
 
 def _trail(services: Services, after: str) -> Trail:
     page = audit.trail(services, after=after or None, limit=RECORDS)
-    records = tuple(AuditRecord.model_validate(document.fields) for document in page.documents)
+    records = tuple(map(audit.read, page.documents))
     return Trail(records, page.cursor)

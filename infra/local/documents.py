@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from infra.document_queries import cursor
 from infra.document_rules import Name, check_batch, check_name, split_path
-from infra.local.document_sql import COLUMNS, counting, from_stored, statement, to_stored
+from infra.local.document_sql import COLUMNS, counting, from_stored, indexes, statement, to_stored
 from infra.local.sqlite_file import Connections, as_our_errors, open_file
 from shared.errors import Conflict, Rejected, RetryLater
 from shared.ports import ABSENT, Document, DocumentPage, Query, Transaction, Write
@@ -75,7 +75,7 @@ class SqliteDocuments:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._connections.borrow() as connection, as_our_errors():
-                open_file(connection, busy_timeout, _SCHEMA)
+                open_file(connection, busy_timeout, _SCHEMA + indexes())
         except BaseException:
             self._connections.close()
             raise

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from functions import maintenance
-from shared import costs, github_sync, global_requests, job_control
+from shared import costs, github_sync, global_requests, job_control, pausing
 from shared.context import SYSTEM
 from shared.metrics import (
     BILLED_BYTES,
@@ -36,7 +36,7 @@ from shared.metrics import (
     REQUESTS,
     STEP_SECONDS,
 )
-from shared.models import WINDOW_DAYS
+from shared.models import WINDOW_DAYS, RepositoryName
 from shared.tables import Dataset
 from tests.support.apps import app_over
 from tests.support.capture_place import LONG, BenchPlace, place_of
@@ -171,12 +171,24 @@ def test_a_board_that_is_made_again_is_told_from_a_new_one(
 
 
 def test_a_job_that_is_ended_by_hand_is_counted_once(place: BenchPlace, told: Collector) -> None:
+    before = told.value(JOBS, type="full_scrape", outcome="cancelled") or 0
     place.register("octo/other")
     (job,) = [each for each in place.jobs() if not each.ended]
     for _ in range(2):
         job_control.cancel(place.services, SYSTEM, job.id)
     place.services.telemetry.flush()
-    assert told.value(JOBS, type="full_scrape", outcome="cancelled") == 1
+    assert told.value(JOBS, type="full_scrape", outcome="cancelled") == before + 1
+
+
+def test_a_job_that_ends_as_its_repository_is_paused_is_counted_once(
+    place: BenchPlace, told: Collector
+) -> None:
+    before = told.value(JOBS, type="full_scrape", outcome="cancelled") or 0
+    place.register("octo/paused")
+    for _ in range(2):
+        pausing.disable(place.services, RepositoryName("octo", "paused"), SYSTEM)
+    place.services.telemetry.flush()
+    assert told.value(JOBS, type="full_scrape", outcome="cancelled") == before + 1
 
 
 def test_what_github_tells_is_counted(told: Collector, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,17 @@ import pytest
 import structlog
 
 from infra.clock import utc_now
-from shared import identities, people, personal_data, removals, repositories, verification
+from shared import (
+    identities,
+    jobs,
+    notices,
+    people,
+    personal_data,
+    removals,
+    repositories,
+    verification,
+    weekly_report,
+)
 from shared.accounts import Classifier
 from shared.board_reading import BoardReader, Selection
 from shared.boards import GLOBAL, Head, Row, repository_board
@@ -20,10 +30,11 @@ from shared.context import SYSTEM, Services
 from shared.custom_range import RangeBoards, custom_window
 from shared.errors import Conflict, NotFound, Rejected
 from shared.explain import explain
+from shared.jobs import Job, Stage
 from shared.models import WINDOW_DAYS, Window, parse_time
 from shared.scoring import DEFAULT_RULES
 from shared.what_if import compare
-from tests.support.by_hand import HandQueue, by_hand, deliver_all
+from tests.support.by_hand import HandQueue, by_hand, deliver, deliver_all
 from tests.support.copies import copy_data
 from tests.support.fast_folder import fast_folder
 from tests.support.lines import (
@@ -296,6 +307,29 @@ def test_after_a_removal_nothing_is_left_but_the_tombstone(prepared: Path, folde
         assert personal_data.export(services, ZORRO.id)["facts"] == {
             "events": [], "contributions": [], "standings": [],
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", [removals.hide, removals.remove])
+def test_a_report_made_before_boards_were_rewritten_is_gone_at_the_end(
+    prepared: Path, folder: Path, wish: Callable[..., Job]
+) -> None:
+    with world(prepared, folder) as (made, queue, _):
+        told = {"slack_webhook_url": "http://127.0.0.1:9"}
+        services = replace(made, settings=made.settings.model_copy(update=told))
+        before = weekly_report.build(services)
+        assert FORMER.id in {row.github_id for row in before.top}
+        job = wish(services, FORMER.id, SYSTEM)
+        while jobs.get(services, job.id).stage is not Stage.REDACT:
+            for handed in queue.take():
+                assert deliver(services, handed)
+        # What is written as late as can be: reports forget people before boards do.
+        weekly_report.send(services, replace(before, changes=people.count(services.documents)), "")
+        ranks = weekly_report._stored("2025-W01", "2025-01-01T00:00:00Z", {FORMER.id: 1})
+        services.documents.write([ranks])
+        deliver_all(services, queue)
+        assert unfinished(services) == []
+        assert notices.waiting(services, weekly_report.EVENT) == []
+        assert weekly_report.export(services, FORMER.id) == []
 
 
 def test_a_removal_can_be_lifted_and_ingesting_brings_back_what_the_sources_have(

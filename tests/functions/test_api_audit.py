@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -122,7 +122,44 @@ def test_a_record_has_every_field_of_the_requirements(admin: ApiClient) -> None:
         "user_agent": None,
         "request_id": None,
         "seal": None,
+        "damaged": [],
     }
+
+
+DAMAGE: Mapping[str, tuple[Callable[[dict[str, Any]], Any], list[str], dict[str, Any]]] = {
+    # What is done to its fields, which of them the answer names, and how they are shown.
+    "a lost text": (lambda f: f.pop("actor_id"), ["actor_id"], {"actor_id": ""}),
+    "a lost value": (lambda f: f.pop("new_value"), ["new_value"], {"new_value": None}),
+    "two": (
+        lambda f: [f.pop(name) for name in ("severity", "seal")],
+        ["seal", "severity"],
+        {"seal": None, "severity": "low"},
+    ),
+    "another type": (
+        lambda f: f.update(description=[7], ip_address=7),
+        ["description", "ip_address"],
+        {"description": "[7]", "ip_address": None},
+    ),
+    "no severity": (lambda f: f.update(severity="x"), ["severity"], {"severity": "low"}),
+    "no time": (lambda f: f.update(timestamp="2001"), ["timestamp"], {"timestamp": "2001"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_sealed_record_that_lost_something_is_shown_and_marked(fresh: World, how: str) -> None:
+    admin = fresh.client(fresh.key(Role.ADMIN))
+    fresh.register(ENGINE)
+    audit_seals.seal(fresh.services)
+    *_, record = everything(fresh.services, "audit")
+    fields = dict(record.fields)
+    damage, damaged, shown = DAMAGE[how]
+    damage(fields)
+    fresh.services.documents.write([Write(record.path, fields)])
+    (found,) = [r for r in asked(admin, "?limit=100")["data"] if r["id"] == record.id]
+    assert found["damaged"] == damaged
+    assert {name: found[name] for name in shown} == shown
+    for name in ("access", "changes", "security"):
+        asked(admin, f"/reports/{name}?{span(fresh, 1)}")
 
 
 def test_pages_follow_each_other_without_a_gap(admin: ApiClient) -> None:
@@ -172,6 +209,15 @@ def test_the_report_on_security_adds_up_failed_attempts_by_address(
         "auth.refused", 3, "203.0.113.9",
     )  # fmt: skip
     assert (refused["severity"], made["action"]) == ("medium", "key.created")
+
+
+def test_the_report_on_security_tells_who_came_to_stand_for_a_key(fresh: World) -> None:
+    admin = fresh.client(fresh.key(Role.ADMIN))
+    for action in ("key.attached", "key.detached"):
+        record = audit.record(fresh.services, OTHER, action, ("key", "0c0c0c0c"), "An account")
+        fresh.services.documents.write([record])
+    found = asked(admin, "/reports/security")["data"]
+    assert {"key.attached", "key.detached"} <= {row["action"] for row in found}
 
 
 def test_the_report_on_costs_has_every_day_and_what_was_done_about_the_budget(

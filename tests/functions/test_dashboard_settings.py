@@ -15,11 +15,13 @@ from shared.auth import Role
 from shared.context import SYSTEM
 from shared.flags import FlagRule, Rules
 from shared.models import Kind
+from shared.ports import Write
 from shared.scoring import RuleSet
 from tests.functions.conftest import World
 from tests.functions.test_dashboard_actions import forms, send
 from tests.support.dashboard_world import Balanced, client_over
 from tests.support.lines import ENGINE
+from tests.support.scenario import everything
 
 
 @pytest.fixture
@@ -126,6 +128,19 @@ def test_keys_are_no_ones_but_admins_to_see_or_make(fresh: World, admin: FlaskCl
         assert visitor.post(f"/settings/{address}", data=form).status_code == 401
         assert user.post(f"/settings/{address}", data=form).status_code == 403
     assert admin.post("/settings/keys", data={"name": "x", "role": "user"}).status_code == 403
+
+
+def test_a_record_of_the_trail_that_lost_something_is_marked(
+    fresh: World, admin: FlaskClient
+) -> None:
+    admin.get("/settings")
+    *_, record = everything(fresh.services, "audit")
+    fields = {n: v for n, v in record.fields.items() if n != "actor_id"} | {"timestamp": "2999"}
+    fresh.services.documents.write([Write(record.path, fields)])
+    page = admin.get("/settings")
+    assert page.status_code == 200
+    assert page.text.count("not intact: actor_id, timestamp") == 1
+    Balanced(page.text)
 
 
 def test_keys_come_twenty_a_page(fresh: World, admin: FlaskClient) -> None:

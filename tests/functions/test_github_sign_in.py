@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from shared import keys, sign_in
+from shared import keys, personal_data, pseudonyms, sign_in
 from shared.audit import trail
 from shared.auth import Role
 from shared.context import SYSTEM, Services
@@ -179,7 +179,12 @@ def test_admins_say_over_http_who_stands_for_which_key(world: World) -> None:
 
 def test_who_is_removed_stands_for_no_key(services: Services, key: str) -> None:
     assert sign_in.of_person(services, [ACCOUNT])
-    sign_in.forget(services, [ACCOUNT])
+    for _ in range(2):
+        personal_data.remove_documents(services, [ACCOUNT])
     assert sign_in.attached(services, key) == []
+    (record,) = trail(services, {"action": "key.detached", "resource_id": key}).documents
+    assert record.fields["actor_id"] == "system"
+    assert str(record.fields["old_value"]).startswith("{'account': 'person:")
+    assert pseudonyms.mappings(services, ACCOUNT) == ()
     with pytest.raises(NotFound):
         sign_in.detach(services, SYSTEM, ACCOUNT)

@@ -14,16 +14,18 @@ import pytest
 
 from functions.maintenance import sweep
 from functions.reports import send
-from shared import job_steps, jobs, notices, personal_data, weekly_report
+from shared import breaker, job_steps, jobs, notices, personal_data, removals, weekly_report
+from shared.board_reading import Selection
+from shared.boards import GLOBAL
 from shared.context import SYSTEM, Services
-from shared.errors import Rejected
+from shared.errors import Rejected, RetryLater
 from shared.jobs import Job, JobType, Stage
 from shared.models import iso
 from shared.ports import Fields, Query, Write
 from shared.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 from tests.support.dashboard_world import HOSTILE, LATER, Balanced, client_over, filled, scrape
 from tests.support.job_world import Killed
-from tests.support.lines import day, push
+from tests.support.lines import BEN, day, push
 from tests.support.manual_clock import ManualClock
 from tests.support.receiver import Receiver, receiver
 from tests.support.scenario import ingest, open_services
@@ -141,6 +143,27 @@ def test_a_target_that_never_answers_is_given_up_and_nothing_is_kept_of_it(
     clock.advance(notices.KEPT)
     notices.sweep(services)
     assert services.documents.get(f"notices/job-{job.id}-0~generic") == (None,)
+
+
+def test_a_notice_waits_for_a_target_that_is_left_alone_without_losing_an_attempt(
+    services: Services, listening: Receiver, clock: ManualClock
+) -> None:
+    listening.answer("generic", *[503] * breaker.FAILURES)
+    for _ in range(breaker.FAILURES):
+        with pytest.raises(RetryLater):
+            services.breaker.guard(
+                "notices-generic",
+                lambda: services.outward.post(f"{listening.url}/generic", b"", {}),
+            )
+    job = failed_job(services)
+    notices.sweep(services)
+    (waiting,) = services.documents.get(f"notices/job-{job.id}-0~generic")
+    assert waiting is not None
+    assert waiting.fields["attempts"] == 0
+    assert waiting.fields["due_at"] == iso(clock() + breaker.PAUSE)
+    clock.advance(breaker.PAUSE)
+    assert notices.sweep(services) == 1
+    assert len(told(listening, "generic")) == breaker.FAILURES + 1
 
 
 def test_a_sweep_that_is_killed_while_it_sends_leaves_that_to_a_later_one(
@@ -316,6 +339,38 @@ def test_a_report_that_waits_is_withdrawn_when_somebody_in_it_is_removed(
         assert held.export(boards, zoe) == []
     notices.sweep(boards)
     assert listening.received == []
+
+
+def test_whoever_wants_to_be_gone_is_in_no_report_though_boards_show_them_still(
+    clock: ManualClock, listening: Receiver, tmp_path: Path
+) -> None:
+    boards = at_the_time_of(filled(tmp_path), clock, listening)
+    removals.remove(boards, 950, SYSTEM)
+    removals.hide(boards, BEN.id, SYSTEM)
+    assert "zoe" in [row.username for row in boards.boards.read(GLOBAL, "7d", Selection()).rows]
+    made = weekly_report.build(boards)
+    names = {row.username for row in made.top}
+    assert names & {"zoe", BEN.login} == set()
+    assert any(name.startswith("anonymous-") for name in names)
+    assert "zoe" not in client_over(boards).get("/reports/weekly").text
+    send(boards)
+    for account in (950, BEN.id):
+        assert weekly_report.export(boards, account) == []
+        assert personal_data.HOLDINGS["notices"].export(boards, [account]) == []
+    notices.sweep(boards)
+    assert "zoe" not in told(listening, "generic")[0].body.decode()
+
+
+def test_a_report_made_before_somebodys_wish_is_not_sent_after_it(
+    clock: ManualClock, listening: Receiver, tmp_path: Path
+) -> None:
+    boards = at_the_time_of(filled(tmp_path), clock, listening)
+    made = weekly_report.build(boards)
+    removals.remove(boards, 950, SYSTEM)
+    with pytest.raises(RetryLater):
+        weekly_report.send(boards, made, "")
+    assert notices.waiting(boards, weekly_report.EVENT) == []
+    assert weekly_report._kept(boards) == ()
 
 
 def test_no_more_weeks_are_kept_than_are_of_use(boards: Services, clock: ManualClock) -> None:

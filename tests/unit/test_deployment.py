@@ -343,6 +343,15 @@ FROM_CALLERS: dict[str, tuple[str, ...]] = {
         "severity",
     ),
     "shared/jobs.py listed": ("state", "type", "repository_key"),
+    "shared/people.py everything": (
+        "event",
+        "job",
+        "new_value.account",
+        "new_value.person",
+        "old_value.account",
+        "old_value.person",
+        "resource_id",
+    ),
 }
 """Queries whose conditions come from their callers, and the fields these name."""
 

@@ -218,3 +218,66 @@ def test_a_query_searches_its_own_collection_only(path: Path, query: Query) -> N
     steps = [str(row[3]) for row in plan]
     assert any("(collection=?" in step for step in steps)
     assert not any(step.startswith("SCAN") for step in steps)
+
+
+UNSEALED = Query("audit", where=(("seal", "==", None),), limit=200)
+
+
+def test_records_without_a_seal_are_found_without_a_look_at_those_that_have_one(
+    path: Path,
+) -> None:
+    SqliteDocuments(path).close()
+    for query in (UNSEALED, Query("audit", where=(("seal", "<=", 7),), order_by="seal")):
+        sql, parameters = statement(query)
+        with closing(sqlite3.connect(path)) as connection:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+        found = [str(row[3]) for row in plan if "documents_audit_seal" in str(row[3])]
+        assert len(found) == 1
+        assert found[0].startswith("SEARCH")
+        assert "(<expr>=? AND <expr>" in found[0]
+
+
+def test_a_file_of_an_earlier_version_gets_its_index_when_it_is_opened(path: Path) -> None:
+    with closing(SqliteDocuments(path)) as documents:
+        documents.write([Write("audit/a", {"seal": 1}), Write("audit/b", {"seal": None})])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX documents_audit_seal")
+    with closing(SqliteDocuments(path)) as documents:
+        assert [found.id for found in documents.query(UNSEALED).documents] == ["b"]
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")
+        assert ("documents_audit_seal",) in names.fetchall()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        (("seal", "==", None),),
+        (("seal", "==", 2),),
+        (("seal", "in", [3, 1]),),
+        (("seal", "<=", 2),),
+        (("seal", ">", 1), ("other", "==", 1)),
+        (("other", "==", 1),),
+    ],
+)
+@pytest.mark.parametrize("descending", [False, True])
+def test_an_indexed_field_is_asked_as_any_other(
+    path: Path, where: tuple[Any, ...], *, descending: bool
+) -> None:
+    values: list[Any] = [None, 0, 1, 2, 3, 1.5, "1", True, [1], {"a": 1}]
+    fields: list[dict[str, Any]] = [{"seal": v, "other": n % 2} for n, v in enumerate(values * 2)]
+    fields.append({"other": 1})
+    with closing(SqliteDocuments(path)) as documents:
+        for collection in ("audit", "plain"):
+            documents.write([Write(f"{collection}/{n:02}", f) for n, f in enumerate(fields)])
+        found: dict[str, list[str]] = {}
+        for collection in ("audit", "plain"):
+            after, ids = None, []
+            while True:
+                page = documents.query(Query(collection, where, "seal", descending, after, 3))
+                ids += [document.id for document in page.documents]
+                after = page.cursor
+                if after is None:
+                    break
+            found[collection] = ids
+    assert found["audit"] == found["plain"] != []
