@@ -156,6 +156,8 @@ TABLE: Mapping[str, Row] = {
     "GET /reports/weekly": OPEN,
     "GET /reports/weekly/letter": OPEN,
     "GET /repositories/<owner>/<name>": OPEN,
+    "POST /repositories/<owner>/<name>/pause": FORM,
+    "POST /repositories/<owner>/<name>/resume": FORM,
     "GET /settings": OPEN,
     "POST /settings/budget": FORM,
     "POST /settings/flags": FORM,
