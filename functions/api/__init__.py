@@ -9,6 +9,7 @@ from typing import IO
 import functions_framework
 from flask import Flask, Request, Response
 
+from functions.api import shortcut
 from functions.api.app import create_app
 from functions.api.parsing import MOST_BODY_BYTES
 
@@ -33,6 +34,8 @@ def api(request: Request) -> Response:
     # The framework reads the request once more when it is answered.
     request.stream = BytesIO()
     app = _app()
+    if (known := shortcut.answer(app, environ)) is not None:
+        return known
     with app.request_context(environ):
         try:
             return app.full_dispatch_request()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -38,6 +36,7 @@ from functions.api import (
     people,
     pipeline,
     repositories,
+    shortcut,
     system,
 )
 from functions.api.access import anonymous
@@ -79,8 +78,6 @@ RESOURCES = (
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-
 
 def create_app(services: Callable[[], Services] = edge.started) -> Flask:
     """The application. ``services`` is called when the first request needs them."""
@@ -107,8 +104,7 @@ def create_app(services: Callable[[], Services] = edge.started) -> Flask:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = shortcut.request_id(request.headers.get("X-Request-ID", ""))
     g.started = time.monotonic()
     g.bound = structlog.contextvars.bind_contextvars(request_id=g.request_id)
     measuring.begin(_telemetry())
@@ -125,6 +121,7 @@ def _finish(response: Response) -> Response:
     if (settings := _settings()) is not None:
         form.share(response, settings)
     form.pack(response)
+    shortcut.remember(response)
     log.info(
         "request_answered",
         method=request.method,

@@ -16,16 +16,28 @@ def _uncounted(_more: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole answer with status 200: the headers that are not of one request alone, and the body,
+    packed or not.
+    """
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """The body of an answer, its tag, and the forms in which it was packed for somebody.
 
-    ``grown`` is told of the bytes of each such form.
+    ``grown`` is told of the bytes of each such form. ``sent`` is for the answers that were made of
+    it, by what in a request they depended on.
     """
 
     body: bytes
     etag: str
     forever: bool
     grown: Callable[[int], None] = _uncounted
+    sent: dict[Hashable, Sent] = field(default_factory=dict)
     _packed: dict[str, bytes] = field(default_factory=dict)
 
     def packed(self, encoding: str, pack: Callable[[bytes], bytes]) -> bytes:
@@ -41,16 +53,20 @@ class Rendered:
 
 @dataclass(slots=True)
 class _Kept:
-    source: object
+    of: object
+    source: Source
     answer: Rendered
     size: int
+
+
+Source = Callable[[], object]
 
 
 class KeptAnswers:
     """The answers last asked for, at most so many and of so many bytes. Safe in threads.
 
-    An answer belongs to its ``source``, an object that never changes, such as a board's head: of
-    any other source it is made anew, so what is kept never goes stale.
+    An answer is made of what its ``source`` gives, an object that never changes, such as a board's
+    head: of any other it is made anew, so what is kept never goes stale.
     """
 
     def __init__(self, most_items: int = MOST_ITEMS, most_bytes: int = MOST_BYTES) -> None:
@@ -60,24 +76,37 @@ class KeptAnswers:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def answer(self, key: Hashable, source: object, make: Callable[[], Rendered]) -> Rendered:
-        """The answer to a question about a source, made if it is not kept."""
-        with self._lock:
-            found = self._answers.get(key)
-            if found is not None and found.source is source:
-                self._answers.move_to_end(key)
-                return found.answer
+    def answer(self, key: Hashable, source: Source, make: Callable[[], Rendered]) -> Rendered:
+        """The answer to a question about a source, made if it is not kept. Raises what both do."""
+        of = source()
+        found = self._found(key, of)
+        if found is not None:
+            return found
         made = make()
         body = made.body
         # Of itself it holds no reference, so that its bytes are free as soon as it is dropped.
         counted = replace(made, grown=lambda more: self._grow(key, body, more))
-        kept = _Kept(source, counted, len(body))
+        kept = _Kept(of, source, counted, len(body))
         with self._lock:
             before = self._answers.pop(key, None)
             self._answers[key] = kept
             self._bytes += kept.size - (0 if before is None else before.size)
             self._make_room()
         return kept.answer
+
+    def again(self, key: Hashable) -> Rendered | None:
+        """The answer, if it is kept and still what its source would have. Raises what that does."""
+        with self._lock:
+            kept = self._answers.get(key)
+        return None if kept is None else self._found(key, kept.source())
+
+    def _found(self, key: Hashable, of: object) -> Rendered | None:
+        with self._lock:
+            found = self._answers.get(key)
+            if found is None or found.of is not of:
+                return None
+            self._answers.move_to_end(key)
+            return found.answer
 
     def _grow(self, key: Hashable, body: bytes, more: int) -> None:
         with self._lock:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from functions.api.board_schemas import BoardAnswer, board_meta, board_row
 from functions.api.boards import GLOBAL_BOARD, Board, board_of
 from functions.api.links import with_pages
 from functions.api.parameters import BoardQuery
 from functions.api.resource import Call, Reply, Resource
 from shared.board_reading import Selection, Slice
+from shared.boards import Head
 from shared.canonical import fingerprint
 from shared.errors import NotFound, RetryLater
 
@@ -26,7 +29,7 @@ def show_global_leaderboard(call: Call, query: BoardQuery) -> Reply[BoardAnswer]
     A global score is the sum of the repository scores. Pages beside this one are pinned to its
     generation. Ranges of your own read the warehouse and have no movement.
     """
-    return _page(call, GLOBAL_BOARD, query)
+    return _page(call, lambda: GLOBAL_BOARD, query)
 
 
 @resource.operation(
@@ -42,14 +45,17 @@ def show_repository_leaderboard(
 
     As the global board, over this repository's contributions alone.
     """
-    return _page(call, board_of(call, owner, name), query)
+    return _page(call, lambda: board_of(call, owner, name), query)
 
 
-def _page(call: Call, board: Board, query: BoardQuery) -> Reply[BoardAnswer]:
+def _page(call: Call, board: Callable[[], Board], query: BoardQuery) -> Reply[BoardAnswer]:
     if query.range() is not None:
-        return _made(call, board, query)
-    head = call.services.boards.head(board.id, query.window or "all", query.generation)
-    return call.kept(head, lambda: _made(call, board, query))
+        return _made(call, board(), query)
+
+    def head() -> Head:
+        return call.services.boards.head(board().id, query.window or "all", query.generation)
+
+    return call.kept(head, lambda: _made(call, board(), query))
 
 
 def _made(call: Call, board: Board, query: BoardQuery) -> Reply[BoardAnswer]:

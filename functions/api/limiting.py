@@ -6,8 +6,9 @@ import ipaddress
 
 from flask import Request, Response, current_app, g, request
 
-from functions.api.access import KEY_HEADER, Who, client_address, identified
+from functions.api.access import KEY_HEADER, client_address, identified
 from functions.api.resource import Resource, services_here
+from shared.auth import Key
 from shared.context import Services
 from shared.errors import TooManyRequests
 from shared.rates import Rate, Used
@@ -15,6 +16,9 @@ from shared.rates import Rate, Used
 _STATIC = "dashboard.static"
 _IPV6_NETWORK = 64
 """One customer has so much, and any of its addresses."""
+
+STANDING = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+"""The headers that tell how a caller stands; the last is in seconds since 1970."""
 
 
 def admit() -> None:
@@ -38,17 +42,26 @@ def admit() -> None:
         rates.take(f"refused {address}", _refusals(services))
     if address is None or (who.key is not None and who.key.is_admin):
         return
-    g.used = rates.take(f"key {who.key.id}" if who.key else address, _rates(services, who))
+    g.used = rates.take(f"key {who.key.id}" if who.key else address, _rates(services, who.key))
     _refuse(g.used)
 
 
+def count_stranger(of: Request, services: Services) -> Used | None:
+    """Count the request of somebody without a key. None for those who are not counted."""
+    address = _subject(of, services)
+    return None if address is None else services.rates.take(address, _rates(services, None))
+
+
 def tell(response: Response) -> None:
-    """Add how the caller stands. ``X-RateLimit-Reset`` is in seconds since 1970."""
-    used: Used | None = g.get("used")
-    if used is not None:
-        response.headers["X-RateLimit-Limit"] = str(used.most)
-        response.headers["X-RateLimit-Remaining"] = str(used.remaining)
-        response.headers["X-RateLimit-Reset"] = str(used.resets_at)
+    """Add how the caller stands."""
+    response.headers.update(standing(g.get("used")))
+
+
+def standing(used: Used | None) -> dict[str, str]:
+    """``STANDING`` of a caller who is counted; nothing of others."""
+    if used is None:
+        return {}
+    return dict(zip(STANDING, map(str, (used.most, used.remaining, used.resets_at)), strict=True))
 
 
 def _refuse(used: Used | None) -> None:
@@ -64,9 +77,9 @@ def _refuse(used: Used | None) -> None:
     )
 
 
-def _rates(services: Services, who: Who) -> tuple[Rate, ...]:
+def _rates(services: Services, key: Key | None) -> tuple[Rate, ...]:
     settings = services.settings
-    minute = settings.rate_limit_anonymous if who.key is None else settings.rate_limit_key
+    minute = settings.rate_limit_anonymous if key is None else settings.rate_limit_key
     return Rate(minute, 60), Rate(settings.rate_limit_burst, 1)
 
 

@@ -17,12 +17,12 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel
 from werkzeug.http import http_date
 
 from functions.api.access import READ, Who, admitted, identified
-from functions.api.kept_answers import KeptAnswers, Rendered
+from functions.api.kept_answers import KeptAnswers, Rendered, Source
 from functions.api.known_repositories import KnownRepositories
 from functions.api.parsing import body_of, query_of
 from shared.activity_facts import ActivityFacts
@@ -100,12 +100,13 @@ class Call:
     answers: KeptAnswers
     who: Who
 
-    def kept(self, source: object, make: Callable[[], Reply[Any]]) -> Reply[Any]:
-        """What ``make`` replies to this very address, of a source that never changes.
+    def kept(self, source: Source, make: Callable[[], Reply[Any]]) -> Reply[Any]:
+        """What ``make`` replies to this very address, of what ``source`` gives now.
 
-        It may not depend on who asks, and has a tag and the usual status.
+        Neither may depend on who asks. The reply has a tag and the usual status. Raises what both
+        do.
         """
-        key = request.script_root, request.path, request.query_string
+        key = address_of(request.environ)
         return Reply(None, rendered=self.answers.answer(key, source, lambda: _rendered(make())))
 
     def allow_warehouse(self) -> None:
@@ -186,9 +187,19 @@ class Surroundings:
         )
 
 
+def address_of(environ: Mapping[str, Any]) -> tuple[str, ...]:
+    """The address that is asked for, as it was sent."""
+    return tuple(environ.get(part, "") for part in ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING"))
+
+
 def surroundings() -> Surroundings:
     """Those of the application that answers now."""
-    kept = current_app.extensions["leaderboard"]
+    return surroundings_of(current_app)
+
+
+def surroundings_of(app: Flask) -> Surroundings:
+    """Those of an application."""
+    kept = app.extensions["leaderboard"]
     assert isinstance(kept, Surroundings)  # noqa: S101 - put there by create_app
     return kept
 

@@ -55,9 +55,11 @@ def test_the_function_answers_as_the_app_does(client: FlaskClient, api: ApiClien
         "/openapi.json",
         "/health/live",
     ):
-        inner, outer = api.get(address), client.get(address)
-        assert (outer.status_code, outer.data) == (inner.status_code, inner.data)
-        assert outer.headers["ETag"] == inner.headers["ETag"]
+        inner = api.get(address)
+        # The second time it may be kept.
+        for outer in (client.get(address), client.get(address)):
+            assert (outer.status_code, outer.data) == (inner.status_code, inner.data)
+            assert outer.headers["ETag"] == inner.headers["ETag"]
 
 
 def test_errors_keep_their_shape_through_the_framework(client: FlaskClient) -> None:

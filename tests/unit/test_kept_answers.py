@@ -23,30 +23,30 @@ class Kitchen:
 def test_an_answer_is_made_once_for_a_source_and_anew_for_the_next() -> None:
     answers, make = KeptAnswers(), Kitchen()
     first, second = [1], [1]
-    assert {answers.answer("a", first, make).etag for _ in range(3)} == {"tag-1"}
-    assert answers.answer("a", second, make).etag == "tag-2"
-    assert answers.answer("b", second, make).etag == "tag-3"
-    assert answers.answer("a", second, make).etag == "tag-2"
+    assert {answers.answer("a", lambda: first, make).etag for _ in range(3)} == {"tag-1"}
+    assert answers.answer("a", lambda: second, make).etag == "tag-2"
+    assert answers.answer("b", lambda: second, make).etag == "tag-3"
+    assert answers.answer("a", lambda: second, make).etag == "tag-2"
 
 
 def test_the_one_that_was_not_asked_for_the_longest_goes_first() -> None:
     answers, make, source = KeptAnswers(most_items=2), Kitchen(), object()
     for key in "aba":
-        answers.answer(key, source, make)
-    answers.answer("c", source, make)
+        answers.answer(key, lambda: source, make)
+    answers.answer("c", lambda: source, make)
     assert make.made == 3
-    assert answers.answer("a", source, make).etag == "tag-1"
-    assert answers.answer("b", source, make).etag == "tag-4"
+    assert answers.answer("a", lambda: source, make).etag == "tag-1"
+    assert answers.answer("b", lambda: source, make).etag == "tag-4"
 
 
 def test_what_is_kept_has_so_many_bytes() -> None:
     answers, make, source = KeptAnswers(most_bytes=10), Kitchen(size=4), object()
     for key in "abcba":
-        answers.answer(key, source, make)
+        answers.answer(key, lambda: source, make)
     assert make.made == 4
     big = Kitchen(size=50)
-    assert len(answers.answer("big", source, big).body) == 50
-    answers.answer("big", source, big)
+    assert len(answers.answer("big", lambda: source, big).body) == 50
+    answers.answer("big", lambda: source, big)
     assert big.made == 1
 
 
@@ -64,33 +64,44 @@ def test_a_body_is_packed_once_in_each_encoding() -> None:
 
 def test_packed_forms_count_among_the_bytes() -> None:
     answers, make, source = KeptAnswers(most_bytes=10), Kitchen(size=4), object()
-    first = answers.answer("a", source, make)
-    answers.answer("b", source, make)
-    answers.answer("b", source, make).packed("br", lambda body: body[:3])
+    first = answers.answer("a", lambda: source, make)
+    answers.answer("b", lambda: source, make)
+    answers.answer("b", lambda: source, make).packed("br", lambda body: body[:3])
     # Eleven bytes: the older one has gone.
-    answers.answer("b", source, make)
+    answers.answer("b", lambda: source, make)
     assert make.made == 2
     # What is gone counts no more, though somebody sends it still.
     first.packed("br", lambda body: body * 5)
-    answers.answer("b", source, make)
+    answers.answer("b", lambda: source, make)
     assert make.made == 2
-    answers.answer("a", source, make)
+    answers.answer("a", lambda: source, make)
     assert make.made == 3
     # Four and seven: the one with its packed form has gone, and its seven bytes with it.
     for key in "ac":
-        answers.answer(key, source, make)
+        answers.answer(key, lambda: source, make)
     assert make.made == 4
-    answers.answer("a", source, make)
+    answers.answer("a", lambda: source, make)
     assert make.made == 4
 
 
 def test_what_is_dropped_leaves_the_memory_at_once() -> None:
     answers, source = KeptAnswers(most_items=1), object()
-    dropped = weakref.ref(answers.answer("a", source, Kitchen()).grown)
+    dropped = weakref.ref(answers.answer("a", lambda: source, Kitchen()).grown)
     assert dropped() is not None
     gc.disable()
     try:
-        answers.answer("b", source, Kitchen())
+        answers.answer("b", lambda: source, Kitchen())
         assert dropped() is None
     finally:
         gc.enable()
+
+
+def test_it_is_given_again_for_as_long_as_its_source_has_no_other() -> None:
+    answers, make, boards = KeptAnswers(), Kitchen(), [object()]
+    assert answers.again("a") is None
+    made = answers.answer("a", lambda: boards[-1], make)
+    assert answers.again("a") is made
+    boards.append(object())
+    assert answers.again("a") is None
+    assert answers.answer("a", lambda: boards[-1], make) is answers.again("a")
+    assert make.made == 2
