@@ -13,6 +13,7 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
+from functions.api.app import create_app
 from functions.api.config import show_scoring_rules
 from functions.api.resource import Deprecated, Resource
 from infra.services import build
@@ -183,7 +184,7 @@ def test_an_endpoint_that_goes_says_so_until_it_is_gone(world: World) -> None:
             successor=API,
         ),
     )(show_scoring_rules)
-    app = app_over(lambda: world.services)
+    app = create_app(lambda: world.services)
     app.register_blueprint(going)
     api = ApiClient(app)
     answer = api.get("/api/v1/config/rules")

@@ -22,6 +22,8 @@ def app_over(services: Callable[[], Services]) -> Flask:
     most tests. What an application keeps between requests it has for itself.
     """
     made = copy.copy(_made_before())
+    # Flask lets nobody add anything from here on: it would be added to all of them.
+    made._got_first_request = True
     own = {"leaderboard": Surroundings(services), "live": Live(services, Pace())}
     made.extensions = {**made.extensions, **own}
     return made
