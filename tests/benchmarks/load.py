@@ -210,7 +210,7 @@ def _row(name: str, found: Json, memory: float) -> tuple[str | int | float, ...]
 
 @contextmanager
 def ours(data: Path) -> Iterator[Server]:
-    """``infra.cli serve``: gunicorn workers with threads, logging into a file."""
+    """Our server: gunicorn workers with threads, logging into a file."""
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     environment = {
@@ -219,7 +219,7 @@ def ours(data: Path) -> Iterator[Server]:
         "WORKERS": str(WORKERS),
         "LOG_FILE": str(data / "log.jsonl"),
     }
-    command = [sys.executable, "-m", "infra.cli", "serve"]
+    command = [sys.executable, "-m", "tests.benchmarks.load_server"]
     with _running(command, environment, port, "/health/live") as server:
         yield server
 
