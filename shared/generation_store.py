@@ -137,11 +137,15 @@ class GenerationStore:
 
     def remove(self, board: str, window: str, is_due: Callable[[Document], bool]) -> None:
         """Remove those generations of a board that are due."""
+        for document in self.listed(board, window, is_due):
+            remove_generation(self._documents, document)
+
+    def listed(self, board: str, window: str, is_due: Callable[[Document], bool]) -> list[Document]:
+        """Those generations of a board that are due, as they are noted now."""
         page = self._documents.query(
             Query("board_generations", (("slot", "==", f"{board}~{window}"),))
         )
-        for document in filter(is_due, page.documents):
-            remove_generation(self._documents, document)
+        return [document for document in page.documents if is_due(document)]
 
 
 def remove_generation(documents: Documents, generation: Document) -> None:

@@ -24,7 +24,12 @@ from shared.boards import (
 )
 from shared.canonical import fingerprint
 from shared.errors import Conflict, IntegrityError, NotFound
-from shared.generation_store import GenerationStore, generation_write, head_of
+from shared.generation_store import (
+    GenerationStore,
+    generation_write,
+    head_of,
+    remove_generation,
+)
 from shared.models import WINDOW_DAYS, iso
 from shared.ports import Document, Documents, Transaction, Write
 from shared.receipts import Inputs, Receipt
@@ -269,17 +274,26 @@ class Publisher:
         )
 
     def _retire(self, head: Head) -> None:
-        """Remove generations that are not kept any more, and unfinished ones without a writer."""
-        keep = {head.edition, *head.kept}
+        """Remove generations that are not kept any more, and unfinished ones without a writer.
+
+        Another publication may have come after ``head``: what it shows is listed as unfinished, or
+        is named by a pointer that is read after the list.
+        """
         abandoned = iso(self._now() - _ABANDONED_AFTER)
 
         def is_due(document: Document) -> bool:
-            if document.path.rsplit("~", 1)[1] in keep:
+            if document.path.rsplit("~", 1)[1] in _editions(head):
                 return False
             unfinished = document.fields["state"] == "writing"
             return not unfinished or str(document.fields["published_at"]) < abandoned
 
-        self._store.remove(head.board, head.window, is_due)
+        due = self._store.listed(head.board, head.window, is_due)
+        if not due:
+            return
+        shown = _editions(self._store.current(head.board, head.window))
+        for document in due:
+            if document.path.rsplit("~", 1)[1] not in shown:
+                remove_generation(self._documents, document)
 
     def _kept_after(self, current: Head | None, generation: str) -> tuple[str, ...]:
         if current is None:

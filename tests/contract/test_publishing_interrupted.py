@@ -175,6 +175,29 @@ def test_of_two_publications_at_once_the_later_to_flip_compares_with_the_earlier
     assert len(bench.head().kept) == 2
 
 
+@every_size
+def test_a_publication_that_is_overtaken_after_its_flip_removes_nothing_that_is_shown(
+    bench: BoardBench, size: str
+) -> None:
+    other = Publisher(bench.store, now=bench.clock, keep=3)
+    flips = count()
+
+    def come_after_the_flip(_calls: int) -> None:
+        if (
+            bench.documents.written[-1].path.startswith("board_generations/")
+            and (bench.documents.written[-1].fields or {}).get("state") == "published"
+        ):
+            next(flips)
+            other.publish(draft(SIZES[size][3:], "later"))
+
+    bench.documents.after_write = come_after_the_flip
+    earlier = bench.publish(SIZES[size], "earlier")
+    assert next(flips) == 1
+    assert bench.rows().keys() == {person.id for person in SIZES[size][3:]}
+    assert bench.head().kept == (earlier.edition,)
+    bench.check_nothing_is_left_over()
+
+
 def test_a_publication_that_is_overtaken_again_and_again_gives_up(bench: BoardBench) -> None:
     other = Publisher(bench.store, now=bench.clock, keep=3)
 
