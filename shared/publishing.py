@@ -64,6 +64,10 @@ class PeopleChanged(Conflict):
     """Somebody was merged, hidden or removed since the rows were made. Make them anew."""
 
 
+class _Overtaken(Conflict):
+    """The board shows something else than what a generation was compared with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """What a publication did. ``changed`` is False where the board was this generation already."""
@@ -98,6 +102,11 @@ class Publisher:
             except PeopleChanged:
                 self._discard(head)
                 raise
+            except _Overtaken:
+                # Its name stands for the editions it was compared with, and those are not shown
+                # any more: nobody can flip to it.
+                self._discard(head)
+                continue
             except Conflict:
                 continue
             self._retire(head)
@@ -230,7 +239,7 @@ class Publisher:
         def flip(transaction: Transaction) -> None:
             document = transaction.get(pointer)
             if (_editions(head_of(document)) if document else ()) != _editions(current):
-                raise Conflict("The board changed meanwhile.")
+                raise _Overtaken("The board changed meanwhile.")
             if people_changes is not None and (
                 people.in_transaction(transaction) != people_changes
             ):

@@ -173,6 +173,7 @@ def test_of_two_publications_at_once_the_later_to_flip_compares_with_the_earlier
     bench.publish(team((1, 70), (2, 60)), "c")
     assert bench.changes() == {1: ("up", 1, 2), 2: ("down", 1, 1)}
     assert len(bench.head().kept) == 2
+    bench.check_nothing_is_left_over()
 
 
 @every_size
@@ -208,3 +209,4 @@ def test_a_publication_that_is_overtaken_again_and_again_gives_up(bench: BoardBe
     with pytest.raises(Conflict, match="kept coming between"):
         bench.publish(team((1, 50)), "mine")
     assert bench.head().receipt.inputs.facts.startswith("other")
+    bench.check_nothing_is_left_over()
