@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import structlog
@@ -12,6 +14,9 @@ import structlog
 from infra.sentry import reports_of
 from shared.errors import Rejected
 from shared.settings import Settings
+
+REOPENED_AFTER = 1.0
+"""Seconds for which lines still follow a file that was moved away."""
 
 
 def configure(settings: Settings) -> None:
@@ -54,23 +59,35 @@ def _output(file: Path | None) -> Callable[..., object]:
     return lambda *_: logger
 
 
+class _ClosedWhenUnused(FileIO):
+    """A file that any thread may still be writing to when another has opened the next one."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class _Appending:
     """Adds lines to a file that several processes write and anybody may move away or empty."""
 
     def __init__(self, file: Path) -> None:
+        self._path = file
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.open("ab").close()
+            self._file = self._opened()
         except OSError as error:
             raise Rejected(
                 f"Cannot write the log to {file}: {error.strerror}. Change LOG_FILE.",
                 details={"variable": "LOG_FILE", "path": str(file)},
             ) from error
-        self._file = file
+
+    def _opened(self) -> FileIO:
+        self._until = time.monotonic() + REOPENED_AFTER
+        return _ClosedWhenUnused(self._path, "a")
 
     def msg(self, line: str) -> None:
-        # Opened for each line, and one write a line: lines of several processes never mix.
-        with self._file.open("ab", buffering=0) as file:
-            file.write(f"{line}\n".encode())
+        if time.monotonic() >= self._until:
+            self._file = self._opened()
+        # One write a line: lines of several processes never mix.
+        self._file.write(f"{line}\n".encode())
 
     debug = info = warning = warn = error = err = critical = fatal = failure = exception = log = msg

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from wsgiref.types import WSGIEnvironment
 
 from flask import Request, g, request
 
@@ -55,13 +56,13 @@ def anonymous(request: Request, request_id: str, settings: Settings) -> Caller:
     return Caller(
         actor="anonymous",
         actor_type="user",
-        address=client_address(request, settings),
+        address=client_address(request.environ, settings),
         agent=agent[:_LONGEST_AGENT] if agent else None,
         request_id=request_id,
     )
 
 
-def client_address(request: Request, settings: Settings) -> str | None:
+def client_address(environ: WSGIEnvironment, settings: Settings) -> str | None:
     """The address that the outermost trusted proxy saw; without one that of the connection.
 
     Each proxy adds on the right of ``X-Forwarded-For`` whom it was called by. What stands further
@@ -70,14 +71,15 @@ def client_address(request: Request, settings: Settings) -> str | None:
     hops = settings.trusted_proxies
     if hops is None:
         hops = 1 if settings.backend == "gcp" else 0
-    entries = ",".join(request.headers.getlist("X-Forwarded-For")).split(",")
+    connected: str | None = environ.get("REMOTE_ADDR")
+    entries = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
     if hops == 0 or len(entries) < hops:
-        return request.remote_addr
+        return connected
     entry = entries[-hops].strip()
     try:
         return str(ipaddress.ip_address(entry))
     except ValueError:
-        return request.remote_addr
+        return connected
 
 
 def admitted(services: Services, who: Who, scope: str) -> Caller:

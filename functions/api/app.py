@@ -121,11 +121,14 @@ def _finish(response: Response) -> Response:
     if (settings := _settings()) is not None:
         form.share(response, settings)
     form.pack(response)
-    shortcut.remember(response)
+    # The server tells the time, and would not look whether it was told already.
+    response.headers.pop("Date", None)
+    path = _path()
+    shortcut.remember(response, path)
     log.info(
         "request_answered",
         method=request.method,
-        path=_path(),
+        path=path,
         status=response.status_code,
         duration_ms=int((time.monotonic() - g.started) * 1000),
     )

@@ -18,11 +18,12 @@ def _uncounted(_more: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A whole answer with status 200: the headers that are not of one request alone, and the body,
-    packed or not.
+    packed or not. ``path`` is what the log calls the address.
     """
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

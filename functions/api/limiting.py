@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
+from wsgiref.types import WSGIEnvironment
 
-from flask import Request, Response, current_app, g, request
+from flask import Response, current_app, g, request
 
 from functions.api.access import KEY_HEADER, client_address, identified
 from functions.api.resource import Resource, services_here
@@ -34,7 +36,7 @@ def admit() -> None:
         return
     services = services_here()
     rates = services.rates
-    address = _subject(request, services)
+    address = _subject(request.environ, services)
     if address is not None and KEY_HEADER in request.headers:
         _refuse(rates.look(f"refused {address}", _refusals(services)))
     who = identified(services)
@@ -46,9 +48,9 @@ def admit() -> None:
     _refuse(g.used)
 
 
-def count_stranger(of: Request, services: Services) -> Used | None:
+def count_stranger(environ: WSGIEnvironment, services: Services) -> Used | None:
     """Count the request of somebody without a key. None for those who are not counted."""
-    address = _subject(of, services)
+    address = _subject(environ, services)
     return None if address is None else services.rates.take(address, _rates(services, None))
 
 
@@ -88,23 +90,28 @@ def _refusals(services: Services) -> tuple[Rate, ...]:
     return (Rate(services.settings.rate_limit_anonymous, 60),)
 
 
-def _subject(of: Request, services: Services) -> str | None:
+def _subject(environ: WSGIEnvironment, services: Services) -> str | None:
     """Whom the requests of an address count for. None is nobody: somebody at this very machine."""
-    text = client_address(of, services.settings)
+    subject, loopback = _network(client_address(environ, services.settings) or "")
+    here = loopback and services.settings.backend == "local" and not _is_passed_on(environ)
+    return None if here else subject
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> tuple[str, bool]:
+    """What an address counts as, and if it is this machine's own."""
     try:
-        address = ipaddress.ip_address(text or "")
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return "address unknown"
+        return "address unknown", False
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is None:
-            here = services.settings.backend == "local" and address.is_loopback
             network = ipaddress.ip_network((address, _IPV6_NETWORK), strict=False)
-            return None if here and not _is_passed_on(of) else f"address {network}"
+            return f"address {network}", address.is_loopback
         address = address.ipv4_mapped
-    here = services.settings.backend == "local" and address.is_loopback
-    return None if here and not _is_passed_on(of) else f"address {address}"
+    return f"address {address}", address.is_loopback
 
 
-def _is_passed_on(of: Request) -> bool:
+def _is_passed_on(environ: WSGIEnvironment) -> bool:
     """True if a proxy on this machine, known to the settings or not, brings somebody else's."""
-    return "X-Forwarded-For" in of.headers or "Forwarded" in of.headers
+    return "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable
+from dataclasses import dataclass
+from wsgiref.types import WSGIEnvironment
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.datastructures import Headers
-from werkzeug.http import http_date, quote_etag, remove_entity_headers
+from werkzeug.http import parse_etags, quote_etag, remove_entity_headers
 
 from functions.api import limiting
 from functions.api.access import KEY_HEADER
@@ -41,8 +41,8 @@ def request_id(given: str) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def remember(response: Response) -> None:
-    """Note what is sent now for whoever asks the same in the same form."""
+def remember(response: Response, path: str) -> None:
+    """Note what is sent now for whoever asks the same in the same form. ``path`` is for the log."""
     rendered: Rendered | None = g.get("rendered")
     if rendered is None or request.method != "GET" or response.status_code != 200:
         return
@@ -51,10 +51,20 @@ def remember(response: Response) -> None:
     headers = tuple(
         (name, value) for name, value in response.headers if name.lower() not in _OF_ONE_REQUEST
     )
-    rendered.sent.setdefault(_form(request.environ), Sent(headers, response.get_data()))
+    sent = Sent(headers, response.get_data(), path)
+    rendered.sent.setdefault(_form(request.environ), sent)
 
 
-def answer(app: Flask, environ: Mapping[str, Any]) -> Response | None:
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A whole answer as a WSGI server takes it; it adds the time itself."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def answer(app: Flask, environ: WSGIEnvironment) -> Direct | None:
     """The answer to a request, as the application would give it, or None: then it has to."""
     began = time.monotonic()
     if environ["REQUEST_METHOD"] != "GET" or environ.get("CONTENT_LENGTH") not in ("", "0", None):
@@ -70,29 +80,30 @@ def answer(app: Flask, environ: Mapping[str, Any]) -> Response | None:
     sent = None if rendered is None else rendered.sent.get(_form(environ))
     if rendered is None or sent is None or services.telemetry.on:
         return None
-    asked = app.request_class(dict(environ))
-    used = limiting.count_stranger(asked, services)
+    used = limiting.count_stranger(environ, services)
     if used is not None and not used.fits:
         return None
-    headers = Headers(sent.headers)
-    unchanged = asked.if_none_match.contains_weak(rendered.etag)
-    if unchanged:
-        remove_entity_headers(headers)
-        headers["ETag"] = quote_etag(rendered.etag)
     name = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-    headers.update({"Date": http_date(), "X-Request-ID": name, **limiting.standing(used)})
-    response = Response(None if unchanged else sent.body, 304 if unchanged else 200, headers)
+    own = [("X-Request-ID", name), *limiting.standing(used).items()]
+    known = environ.get("HTTP_IF_NONE_MATCH")
+    if known is not None and parse_etags(known).contains_weak(rendered.etag):
+        headers = [each for each in sent.headers if each[0] != "ETag"]
+        remove_entity_headers(headers)
+        tag = ("ETag", quote_etag(rendered.etag))
+        direct = Direct("304 NOT MODIFIED", [*headers, tag, *own], b"")
+    else:
+        direct = Direct("200 OK", [*sent.headers, *own], sent.body)
     log.info(
         "request_answered",
         method="GET",
-        path=asked.path,
-        status=response.status_code,
+        path=sent.path,
+        status=int(direct.status[:3]),
         duration_ms=int((time.monotonic() - began) * 1000),
         request_id=name,
     )
-    return response
+    return direct
 
 
-def _form(environ: Mapping[str, Any]) -> Hashable:
+def _form(environ: WSGIEnvironment) -> Hashable:
     """What an answer depends on beside its address."""
     return environ.get("HTTP_ACCEPT_ENCODING"), environ.get("HTTP_ORIGIN")

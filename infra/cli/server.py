@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -31,9 +31,10 @@ from shared.metering import unmetered
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from infra.local.dev_server import RunningServer
+    from infra.local.dev_server import RunningServer, ServerPlan
 
 MAIN = Path(__file__).parents[2] / "main.py"
+FRONT = "functions.api:front"
 _ANSWERS_WITHIN = 5.0
 _PLACE_WAIT = timedelta(seconds=6)
 _LOCK_ATTEMPTS = 5
@@ -80,6 +81,22 @@ class Occupied(Conflict):
     """Another server has this data directory."""
 
 
+def plan_of(settings: Settings) -> ServerPlan:
+    """How a data directory is served for good."""
+    # Imported here: commands that start no server need not wait for its libraries.
+    from infra.local.dev_server import ServerPlan
+
+    return ServerPlan(
+        source=MAIN,
+        front=FRONT,
+        state=settings.data_dir / "queues.sqlite",
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        environment=environment_of(settings),
+    )
+
+
 @contextmanager
 def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer]:
     """Serve this data directory while the block runs.
@@ -87,9 +104,7 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
     ``for_now`` is for a piece of work: any free port of this machine, no schedules. Raises
     Occupied where a server has the directory already, Rejected as ``running_server``.
     """
-    # Imported here: commands that start no server need not wait for its libraries.
-    from infra.local.dev_server import ServerPlan, running_server
-    from infra.local.schedules import SCHEDULES
+    from infra.local.dev_server import running_server
 
     settings, services = app.settings, app.services
     with _alone(settings):
@@ -98,15 +113,9 @@ def started_server(app: App, *, for_now: bool = False) -> Iterator[RunningServer
         warehouse = unmetered(services.warehouse)
         if isinstance(warehouse, LocalWarehouse):
             warehouse.sweep_orphans()
-        plan = ServerPlan(
-            source=MAIN,
-            state=settings.data_dir / "queues.sqlite",
-            host="127.0.0.1" if for_now else settings.host,
-            port=0 if for_now else settings.port,
-            workers=1 if for_now else settings.workers,
-            schedules=() if for_now else SCHEDULES,
-            environment=environment_of(settings),
-        )
+        plan = plan_of(settings)
+        if for_now:
+            plan = replace(plan, host="127.0.0.1", port=0, workers=1, schedules=())
         with running_server(plan) as server:
             note = Note(server.url, os.getpid(), services.now().isoformat(timespec="seconds"))
             _write(settings, note)

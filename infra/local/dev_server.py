@@ -32,7 +32,8 @@ class ServerPlan:
     """What is served, where, and with which tables.
 
     ``source`` is the module with the functions, ``state`` the SQLite file of the queues.
-    ``functions`` None serves all that the module exports; ``root`` is the one served at ``/``.
+    ``functions`` None serves all that the module exports; ``root`` is the one served at ``/``,
+    ``front`` what comes before them all (see ``serving.build_app``).
     ``workers`` processes answer, each in ``threads``, and share nothing but the data directory.
     ``environment`` is added to the functions' own. Port 0 takes any free one. One-off work passes
     no ``schedules``.
@@ -42,6 +43,7 @@ class ServerPlan:
     state: Path
     functions: Functions | None = None
     root: str = "api"
+    front: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
@@ -152,6 +154,7 @@ def _serving_plan(plan: ServerPlan) -> ServingPlan:
         root=plan.root,
         workers=plan.workers,
         threads=plan.threads,
+        front=plan.front,
     )
 
 

@@ -16,8 +16,10 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from types import FunctionType, ModuleType
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import functions_framework
 from flask import Flask
@@ -33,9 +35,9 @@ from infra.environment import settings_from
 from infra.local.blob_serving import BlobServing
 from infra.local.blobs import ROUTE, LocalBlobs
 from infra.local.lanes import INTERNAL_HEADER
+from infra.local.threads import PoolWorker, leave_pool, streams_leave
 from shared.errors import Rejected
 
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Functions = Mapping[str, tuple[str, str]]
 """The name under which a function is served → the name in the module, and its signature type."""
 
@@ -55,6 +57,7 @@ class ServingPlan:
     root: str
     workers: int
     threads: int
+    front: str | None = None
     listen_fd: int = -1
     ready_fd: int = -1
     parent_fd: int = -1
@@ -90,29 +93,34 @@ def discover(source: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def build_app(source: Path, functions: Functions, root: str, blobs: Path) -> WsgiApp:
+def build_app(
+    source: Path, functions: Functions, root: str, blobs: Path, front: str | None = None
+) -> WSGIApplication:
     """The function ``root`` at ``/``, the others under their names for the platform alone.
 
-    ``blobs`` is the folder of what is handed out to whoever has a link.
+    ``blobs`` is the folder of what is handed out to whoever has a link, ``front`` the name, as
+    ``package.module:attribute``, of what wraps all this to answer some requests itself.
     """
     apps = {name: _app(source, *function) for name, function in functions.items()}
     public = apps.pop(root, NotFound())
     guarded = {f"/{name}": _for_the_platform(app) for name, app in apps.items()}
     handed_out = BlobServing(LocalBlobs(blobs, now=utc_now))
-    return DispatcherMiddleware(public, {ROUTE: handed_out, **guarded})
+    served = streams_leave(DispatcherMiddleware(public, {ROUTE: handed_out, **guarded}))
+    return served if front is None else resolve_name(front)(served)
 
 
-def _for_the_platform(app: WsgiApp) -> WsgiApp:
+def _for_the_platform(app: WSGIApplication) -> WSGIApplication:
     """The app as IAM would guard it: only the dispatcher, which knows the secret, gets through.
 
     It is called without the redirect from ``/name`` to ``/name/``, which callers take for failure.
     """
     secret = os.environ.get(SECRET_VARIABLE, "")
 
-    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         given = environ.get(_SECRET_IN_ENVIRON, "")
         if not secret or not hmac.compare_digest(given, secret):
             return Forbidden("Only the platform may call this function.")(environ, start_response)
+        leave_pool()
         return app({**environ, "PATH_INFO": environ["PATH_INFO"] or "/"}, start_response)
 
     return call
@@ -128,7 +136,7 @@ def _load(source: Path) -> ModuleType:
     return module
 
 
-def _app(source: Path, target: str, signature: str) -> WsgiApp:
+def _app(source: Path, target: str, signature: str) -> WSGIApplication:
     # The framework leaves both behind as defaults for the next function, which has its own.
     for variable in ("FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE"):
         os.environ.pop(variable, None)
@@ -153,7 +161,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": f"fd://{self._plan.listen_fd}",
             "workers": self._plan.workers,
-            "worker_class": "gthread",
+            "worker_class": PoolWorker,
             "threads": self._plan.threads,
             "timeout": 0,
             "graceful_timeout": _GRACEFUL_SECONDS,
@@ -165,7 +173,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> WsgiApp:
+    def load(self) -> WSGIApplication:
         # Before the first request: some are answered, and logged, without any service.
         settings = settings_from(os.environ)
         logs.configure(settings)
@@ -176,6 +184,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             discover(source) if functions is None else functions,
             self._plan.root,
             settings.data_dir / "blobs",
+            self._plan.front,
         )
 
     def _ready(self, worker: Any) -> None:

@@ -6,21 +6,11 @@ A board of the benchmarks has no events behind it: one made anew from them would
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
-from infra.cli.server import MAIN
-from infra.environment import environment_of, settings_from
-from infra.local.dev_server import ServerPlan, serve
+from infra.cli.server import plan_of
+from infra.environment import settings_from
+from infra.local.dev_server import serve
 
 if __name__ == "__main__":
-    settings = settings_from(os.environ)
-    serve(
-        ServerPlan(
-            source=MAIN,
-            state=settings.data_dir / "queues.sqlite",
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            schedules=(),
-            environment=environment_of(settings),
-        )
-    )
+    serve(replace(plan_of(settings_from(os.environ)), schedules=()))

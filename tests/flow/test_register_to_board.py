@@ -232,3 +232,10 @@ def stuck_job(server: LiveServer, repository: Repo) -> jobs.Job:
     late = job.model_copy(update={"due_at": iso(server.services.now() - timedelta(seconds=1))})
     server.services.documents.write([Write(f"jobs/{job.id}", late.model_dump(mode="json"))])
     return job
+
+
+def test_the_time_is_told_once_in_an_answer(server: LiveServer) -> None:
+    for _ in range(2):
+        answer = server.client.get("/api/v1/leaderboard/global", headers={"X-API-Key": ""})
+        assert answer.status_code == 200
+        assert len(answer.headers.get_list("Date")) == 1

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from infra.local.events import Subscription
 from infra.local.lanes import Pacing, Retry
 from infra.local.serving import discover
 from infra.local.tasks import TaskQueue
+from infra.local.threads import AT_ONCE
 from shared.errors import Rejected
 from shared.ports import Task
 from tests.support import serve_tiny, tiny_functions
@@ -31,13 +32,16 @@ ROOT = Path(__file__).parents[2]
 SOURCE = Path(tiny_functions.__file__)
 SOON = timedelta(seconds=30)
 IMPATIENT = TaskQueue(
-    "default", Pacing(4), Retry(timedelta(seconds=0.1), timedelta(seconds=0.1), max_attempts=50)
+    "default",
+    Pacing(AT_ONCE),
+    Retry(timedelta(seconds=0.1), timedelta(seconds=0.1), max_attempts=50),
 )
 
 
 def plan(directory: Path, **changes: Any) -> ServerPlan:
     settings: dict[str, Any] = {
         "source": SOURCE,
+        "front": "tests.support.tiny_functions:front",
         "state": directory / "queue.sqlite",
         "port": 0,
         "queues": (IMPATIENT,),
@@ -97,6 +101,48 @@ def test_it_listens_on_loopback_and_tells_functions_the_port_it_found(
 ) -> None:
     assert server.url.startswith("http://127.0.0.1:")
     assert server.url.endswith(get(server.url)["port"])
+
+
+def test_what_comes_before_the_functions_answers_first(server: RunningServer) -> None:
+    assert httpx.get(f"{server.url}/at-once", trust_env=False).text == "at once"
+    assert get(f"{server.url}/at-once/more")["path"] == "/at-once/more"
+
+
+@pytest.mark.parametrize("holding", ["silence", "stream", "delivery"])
+def test_pages_wait_for_none_that_wait(tmp_path: Path, holding: str) -> None:
+    """Neither for connections that say nothing, nor for streams, nor for what is delivered."""
+    known = {"X-Leaderboard-Internal": "known"}
+
+    def hold(client: httpx.Client) -> None:
+        if holding == "delivery":
+            client.post("/work", json={"held": True}, headers=known)
+        else:
+            client.get("/held")
+
+    with (
+        running_server(plan(tmp_path, secret="known")) as server,
+        ThreadPoolExecutor(AT_ONCE) as readers,
+        ExitStack() as stack,
+    ):
+        # A connection's first request has a thread of its own, so each has had one before.
+        clients = [
+            stack.enter_context(httpx.Client(base_url=server.url, timeout=60, trust_env=False))
+            for _ in range(AT_ONCE + 1)
+        ]
+        for client in clients:
+            client.get("/").raise_for_status()
+        *others, mine = clients
+        if holding == "silence":
+            address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+            for _ in others:
+                stack.enter_context(socket.create_connection(address))
+        else:
+            stack.callback(lambda: get(f"{server.url}/let-go"))
+            for client in others:
+                readers.submit(hold, client)
+            # On connections of their own, which are answered all the same.
+            eventually(lambda: get(server.url)["held"] == AT_ONCE)
+        assert mine.get("/", timeout=4).json()["held"] == (0 if holding == "silence" else AT_ONCE)
 
 
 def test_tasks_reach_their_function_and_share_state_with_the_others(server: RunningServer) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import Mock
 
@@ -12,12 +14,14 @@ from flask import Flask
 from structlog.testing import capture_logs
 from werkzeug.test import Client, TestResponse
 
-from functions.api import shortcut
+from functions.api import front, shortcut
+from infra.cli.server import plan_of
 from infra.rates import rates_of
 from shared import repositories
 from shared.auth import Role
 from shared.context import SYSTEM
 from shared.models import RepositoryName
+from shared.settings import Settings
 from shared.telemetry import SILENT
 from tests.functions.conftest import World
 from tests.support.apps import app_over
@@ -27,7 +31,7 @@ GLOBAL = "/api/v1/leaderboard/global"
 OF_ENGINE = "/api/v1/leaderboard/octo/engine"
 STRANGER = {"REMOTE_ADDR": "192.0.2.7"}
 _NONE_GIVEN = 599
-_OF_ONE_REQUEST = {"Date", "X-Request-ID", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+_OF_ONE_REQUEST = {"X-Request-ID", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 
 
 def short(app: Flask, address: str, **given: Any) -> TestResponse | None:
@@ -38,7 +42,8 @@ def short(app: Flask, address: str, **given: Any) -> TestResponse | None:
         if answer is None:
             start(f"{_NONE_GIVEN} None", [])
             return []
-        return answer(environ, start)
+        start(answer.status, answer.headers)
+        return [answer.body]
 
     found = Client(call).open(address, **{"environ_base": {"REMOTE_ADDR": "127.0.0.1"}, **given})
     return None if found.status_code == _NONE_GIVEN else found
@@ -128,6 +133,24 @@ def test_anything_unusual_is_the_application_s(team: World, given: dict[str, Any
     assert short(app, GLOBAL, **given) is None
     assert short(app, f"{GLOBAL}?page=1") is None
     assert short(app, "/api/v1/repositories") is None
+
+
+def test_before_the_framework_only_what_is_not_kept_is_asked_for(
+    team: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = set_up(team)
+    monkeypatch.setattr("functions.api._app", lambda: app)
+    behind = Mock(wraps=app.wsgi_app)
+    client = Client(front(behind), TestResponse)
+    asked = [client.get(GLOBAL), client.get(GLOBAL), client.get("/api/v1/nothing")]
+    assert [answer.status_code for answer in asked] == [200, 200, 404]
+    assert said(asked[0]) == said(asked[1])
+    assert behind.call_count == 2
+
+
+def test_it_is_what_the_embedded_server_asks_first(tmp_path: Path) -> None:
+    plan = plan_of(Settings(data_dir=tmp_path))
+    assert resolve_name(plan.front or "") is front
 
 
 def test_errors_are_not_kept(team: World) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from infra.cli.server import plan_of
 from infra.clock import utc_now
-from infra.environment import environment_of
-from infra.local.dev_server import RunningServer, ServerPlan, running_server
+from infra.local.dev_server import RunningServer, running_server
 from infra.local.schedules import SCHEDULES, Schedule
 from shared import auth
 from shared.context import Services
@@ -21,7 +21,6 @@ from tests.support.eventually import eventually
 from tests.support.kill_runs import IMPATIENT_QUEUES, IMPATIENT_SUBSCRIPTIONS
 from tests.support.scenario import open_services
 
-MAIN = Path(__file__).parents[2] / "main.py"
 API = "/api/v1"
 
 
@@ -83,14 +82,12 @@ def live_server(
     )
     key = auth.create_first_key(services)
     clock = ShiftedClock()
-    plan = ServerPlan(
-        source=MAIN,
-        state=folder / "queues.sqlite",
+    plan = replace(
+        plan_of(services.settings),
         port=0,
         queues=IMPATIENT_QUEUES,
         subscriptions=IMPATIENT_SUBSCRIPTIONS,
         schedules=schedules,
-        environment=environment_of(services.settings),
         clock=clock,
     )
     with (

@@ -6,22 +6,34 @@ import base64
 import json
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import functions_framework
 from cloudevents.http import CloudEvent
-from flask import Request
+from flask import Request, Response
 
-from tests.support.tiny_state import seen
+from tests.support.tiny_state import held, let_go, seen
 
 __all__ = ["api", "changed", "work"]
 
 
 @functions_framework.http
 def api(request: Request) -> Any:
-    """Says what arrived so far, on any path."""
-    return {"path": request.path, "pid": os.getpid(), "seen": seen, "port": os.environ["PORT"]}
+    """Says what arrived so far, on any path but two: one holds its readers, one lets all go."""
+    if request.path == "/held":
+        return Response(_until_let_go(), mimetype="text/plain")
+    if request.path == "/let-go":
+        let_go.set()
+    return {
+        "path": request.path,
+        "pid": os.getpid(),
+        "seen": seen,
+        "held": len(held),
+        "port": os.environ["PORT"],
+    }
 
 
 @functions_framework.http
@@ -34,6 +46,9 @@ def work(request: Request) -> Any:
         Path(body["die_once"]).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     seen.append({"function": "work", "body": body})
+    if body.get("held"):
+        held.append(None)
+        let_go.wait()
     return "", 204
 
 
@@ -52,3 +67,21 @@ def changed(event: CloudEvent) -> None:
             "attributes": message["attributes"],
         }
     )
+
+
+def front(behind: WSGIApplication) -> WSGIApplication:
+    """Answers one path before any function is asked."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/at-once":
+            return behind(environ, start_response)
+        start_response("200 OK", [("Content-Length", "7")])
+        return [b"at once"]
+
+    return call
+
+
+def _until_let_go() -> Iterator[bytes]:
+    held.append(None)
+    yield b"begun"
+    let_go.wait()

@@ -54,3 +54,29 @@ def test_a_log_file_gets_one_json_object_a_line(tmp_path: Path) -> None:
     assert entry["level"] == "info"
     assert (entry["repository"], entry["request_id"]) == ("a/b", "r-1")
     assert entry["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(("seconds", "first", "second"), [(0.0, 1, 2), (3600.0, 2, 0)])
+def test_a_log_file_that_was_moved_away_is_made_anew_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, first: int, second: int
+) -> None:
+    monkeypatch.setattr(logs, "REOPENED_AFTER", seconds)
+    file, moved = tmp_path / "log.jsonl", tmp_path / "log.jsonl.1"
+    logs.configure(Settings(log_file=file))
+    log = structlog.get_logger()
+    log.info("one")
+    file.rename(moved)
+    log.info("two")
+    if second:
+        log.info("three")
+    assert len(moved.read_text().splitlines()) == first
+    assert (len(file.read_text().splitlines()) if file.exists() else 0) == second
+
+
+def test_a_log_file_that_was_emptied_begins_anew(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    logs.configure(Settings(log_file=file))
+    structlog.get_logger().info("one")
+    file.write_text("")
+    structlog.get_logger().info("two")
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == ["two"]
