@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 MOST_ITEMS = 1000
@@ -18,10 +18,12 @@ def _uncounted(_more: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A whole answer with status 200: the headers that are not of one request alone, and the body,
-    packed or not. ``path`` is what the log calls the address.
+    packed or not. ``unchanged`` are the headers for who has it already (304), ``path`` is what the
+    log calls the address.
     """
 
-    headers: tuple[tuple[str, str], ...]
+    headers: Sequence[tuple[str, str]]
+    unchanged: Sequence[tuple[str, str]]
     body: bytes
     path: str
 

@@ -48,10 +48,11 @@ def remember(response: Response, path: str) -> None:
         return
     if len(rendered.sent) >= _MOST_FORMS:
         return
-    headers = tuple(
-        (name, value) for name, value in response.headers if name.lower() not in _OF_ONE_REQUEST
-    )
-    sent = Sent(headers, response.get_data(), path)
+    headers = [each for each in response.headers if each[0].lower() not in _OF_ONE_REQUEST]
+    unchanged = [each for each in headers if each[0] != "ETag"]
+    remove_entity_headers(unchanged)
+    unchanged.append(("ETag", quote_etag(rendered.etag)))
+    sent = Sent(headers, unchanged, response.get_data(), path)
     rendered.sent.setdefault(_form(request.environ), sent)
 
 
@@ -87,10 +88,7 @@ def answer(app: Flask, environ: WSGIEnvironment) -> Direct | None:
     own = [("X-Request-ID", name), *limiting.standing(used).items()]
     known = environ.get("HTTP_IF_NONE_MATCH")
     if known is not None and parse_etags(known).contains_weak(rendered.etag):
-        headers = [each for each in sent.headers if each[0] != "ETag"]
-        remove_entity_headers(headers)
-        tag = ("ETag", quote_etag(rendered.etag))
-        direct = Direct("304 NOT MODIFIED", [*headers, tag, *own], b"")
+        direct = Direct("304 NOT MODIFIED", [*sent.unchanged, *own], b"")
     else:
         direct = Direct("200 OK", [*sent.headers, *own], sent.body)
     log.info(

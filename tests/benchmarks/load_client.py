@@ -3,7 +3,7 @@
 A plan is JSON: ``host``, ``port``, ``connections``, ``seconds`` or ``once`` (each address one
 time), and ``kinds``: ``name``, ``weight``, ``addresses``, and what differs from a GET (``method``,
 ``headers``, ``bodies``). ``revalidate`` first learns each address' ETag and then asks whether it
-still holds. What comes back is JSON on standard output: requests, statuses, milliseconds.
+still holds. What comes back is JSON on standard output: requests, statuses, how long each took.
 
 It is a process of its own, with the standard library alone, so that it runs in any environment.
 """
@@ -29,7 +29,6 @@ class _Connection(asyncio.Protocol):
         self._load = load
         self._buffer = bytearray()
         self._asked_at = 0.0
-        self._name = ""
         self._address = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,7 +47,7 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < end + 4 + length:
             return
         took = time.perf_counter() - self._asked_at
-        self._load.answered(self._name, self._address, status, took, end + 4 + length, head)
+        self._load.answered(self._address, status, took, end + 4 + length, head)
         del self._buffer[: end + 4 + length]
         if b"\r\nconnection: close" in head:
             self._load.closed += 1
@@ -64,7 +63,7 @@ class _Connection(asyncio.Protocol):
         if question is None:
             self._transport.close()
             return
-        self._name, self._address, raw = question
+        self._address, raw = question
         self._asked_at = time.perf_counter()
         self._transport.write(raw)
 
@@ -80,7 +79,7 @@ class _Load:
         self._once: Iterator[tuple[Any, str]] | None = None
         if plan.get("once"):
             self._once = iter([(kind, a) for kind in self._kinds for a in kind["addresses"]])
-        self.times: dict[str, list[float]] = {kind["name"]: [] for kind in self._kinds}
+        self.times: list[float] = []
         self.statuses: Counter[str] = Counter()
         self.bytes = 0
         self.closed = 0
@@ -89,7 +88,7 @@ class _Load:
         self._open = plan["connections"]
         self.done = asyncio.Event()
 
-    def next(self) -> tuple[str, str, bytes] | None:
+    def next(self) -> tuple[str, bytes] | None:
         if self._once is not None:
             drawn = next(self._once, None)
             if drawn is None:
@@ -100,7 +99,7 @@ class _Load:
                 return None
             (kind,) = self._dice.choices(self._kinds, self._weights)
             address = self._dice.choice(kind["addresses"])
-        return kind["name"], address, self._request(kind, address)
+        return address, self._request(kind, address)
 
     def _request(self, kind: Any, address: str) -> bytes:
         bodies = kind.get("bodies") or [None]
@@ -118,10 +117,8 @@ class _Load:
             self._raw[key] = "\r\n".join([*lines, "", ""]).encode() + body
         return self._raw[key]
 
-    def answered(
-        self, name: str, address: str, status: int, took: float, size: int, head: bytes
-    ) -> None:
-        self.times[name].append(took)
+    def answered(self, address: str, status: int, took: float, size: int, head: bytes) -> None:
+        self.times.append(took)
         self.statuses[str(status)] += 1
         self.bytes += size
         if self._plan.get("learn"):
@@ -154,15 +151,6 @@ async def _run(plan: dict[str, Any], etags: dict[str, str]) -> tuple[_Load, floa
     return load, time.perf_counter() - begin
 
 
-def _shown(times: list[float]) -> dict[str, float]:
-    ordered = sorted(times)
-    if not ordered:
-        return {}
-    parts = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-    last = len(ordered) - 1
-    return {n: ordered[min(int(len(ordered) * p), last)] * 1000 for n, p in parts.items()}
-
-
 async def _all(plan: dict[str, Any]) -> dict[str, Any]:
     etags: dict[str, str] = {}
     if plan.get("revalidate"):
@@ -175,8 +163,7 @@ async def _all(plan: dict[str, Any]) -> dict[str, Any]:
         "statuses": dict(load.statuses),
         "closed": load.closed,
         "bytes": load.bytes,
-        "ms": _shown([took for times in load.times.values() for took in times]),
-        "ms_by_kind": {name: _shown(times) for name, times in load.times.items()},
+        "microseconds": [round(took * 1e6) for took in load.times],
     }
 
 

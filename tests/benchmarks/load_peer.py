@@ -1,7 +1,7 @@
 """The stack that is measured beside ours: FastAPI, SQLAlchemy, PostgreSQL; plain or with a cache.
 
 Run by uvicorn in the environment of the peers, as ``tests.benchmarks.load_peer:app``. PEER_SOCKET
-and PEER_USER say where PostgreSQL is; PEER_CACHE=1 keeps the rendered answers of a minute.
+and PEER_USER say where PostgreSQL is; PEER_CACHE=1 keeps the rendered answers for an hour.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ engine = create_async_engine(
 )
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 kept: TTLCache[str, bytes] | None = (
-    TTLCache(1000, 60) if os.environ.get("PEER_CACHE") == "1" else None
+    TTLCache(1000, 3600) if os.environ.get("PEER_CACHE") == "1" else None
 )
 app = FastAPI()
 
