@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from infra.tls import trusted
 from shared.errors import Rejected, RetryLater
 
 TIMEOUT_SECONDS = 10.0
@@ -22,7 +23,12 @@ class HttpOutward:
         try:
             host = httpx.URL(url).host
             answer = httpx.post(
-                url, content=body, headers=dict(headers), timeout=self._timeout, trust_env=False
+                url,
+                content=body,
+                headers=dict(headers),
+                timeout=self._timeout,
+                trust_env=False,
+                verify=trusted(),
             )
         except httpx.InvalidURL as error:
             raise Rejected("The address of the call cannot be read.") from error

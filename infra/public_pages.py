@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from infra.tls import trusted
 from shared.errors import Rejected, RetryLater
 
 SECONDS = 10.0
@@ -78,7 +79,7 @@ class PublicPages:
             with (
                 wire.cut_after(self._seconds),
                 httpx.Client(
-                    timeout=self._seconds / 3, trust_env=False, verify=self._trusted or True
+                    timeout=self._seconds / 3, trust_env=False, verify=self._trusted or trusted()
                 ) as client,
                 client.stream(
                     "GET",

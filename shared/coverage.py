@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate, groupby, repeat
+from operator import add
 from typing import Any
 
 import pyarrow as pa
@@ -213,8 +215,8 @@ def measure(
     begin = window.start or held.begin or window.end
     begin = begin.replace(minute=0, second=0, microsecond=0)
     expected = _hours(begin, window.end)
-    holes = _holes(expected, held.hours)
-    have = sum(1 for hour in expected if hour in held.hours)
+    holes, more_holes = _holes(expected, held.hours)
+    have = len(held.hours.intersection(expected))
     gap = {name: Gap(unknown=row.get(name, 0), of=row.get(of, 0)) for name, of in GAPS.items()}
     days = {name: days_of(begin, window.end, authority, kind) for name, kind in FAMILIES.items()}
     completeness = completeness_of(begin, window.end, authority)
@@ -237,8 +239,8 @@ def measure(
         complete=0 < have == len(expected)
         and not lost
         and not any(g.unknown for g in gap.values()),
-        holes=tuple(holes[:MAX_HOLES]),
-        more_holes=max(len(holes) - MAX_HOLES, 0),
+        holes=holes,
+        more_holes=more_holes,
         broken_lines=held.broken,
         notes=(*era_notes(begin, window.end, authority), *gap_notes(gap)),
         **gap,
@@ -282,18 +284,15 @@ def together(parts: Sequence[Coverage]) -> Coverage:
     )
 
 
-def _holes(expected: Sequence[datetime], have: frozenset[datetime]) -> list[Hole]:
-    holes: list[Hole] = []
-    run: list[datetime] = []
-    for hour in [*expected, None]:
-        missing = hour is not None and hour not in have
-        if hour is not None and missing and (not run or _why(run[-1]) == _why(hour)):
-            run.append(hour)
-            continue
-        if run:
-            holes.append(Hole(start=iso(run[0]), end=iso(run[-1] + HOUR), reason=_why(run[0])))
-        run = [hour] if hour is not None and missing else []
-    return holes
+def _holes(expected: Sequence[datetime], have: frozenset[datetime]) -> tuple[tuple[Hole, ...], int]:
+    """The first holes, ``MAX_HOLES`` at most, and how many there are beyond them."""
+    runs = groupby(expected, lambda hour: None if hour in have else _why(hour))
+    missing = [(reason, list(hours)) for reason, hours in runs if reason is not None]
+    shown = tuple(
+        Hole(start=iso(hours[0]), end=iso(hours[-1] + HOUR), reason=reason)
+        for reason, hours in missing[:MAX_HOLES]
+    )
+    return shown, len(missing) - len(shown)
 
 
 def _why(hour: datetime) -> str:
@@ -301,8 +300,8 @@ def _why(hour: datetime) -> str:
 
 
 def _hours(begin: datetime, end: datetime) -> list[datetime]:
-    count = max(int((end - begin) / HOUR), 0)
-    return [begin + n * HOUR for n in range(count)]
+    count = int((end - begin) / HOUR)
+    return list(accumulate(repeat(HOUR, count - 1), add, initial=begin)) if count > 0 else []
 
 
 def _next_hour(moment: datetime) -> datetime:

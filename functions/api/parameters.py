@@ -94,7 +94,7 @@ Generation = Annotated[str, Field(pattern=r"^[0-9a-f]{24}$", examples=["9f86d081
 class Query(BaseModel):
     """The parameters of an address."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class SpanQuery(Query):

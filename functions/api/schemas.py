@@ -21,9 +21,13 @@ Time = Annotated[
 
 
 class Shape(BaseModel):
-    """Part of an answer: nothing but its fields, and all of them."""
+    """Part of an answer: nothing but its fields, and all of them.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    What checks them is built when the first is made: of hundreds an instance makes a few, and a
+    function that starts should not wait for the rest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Links(Shape):

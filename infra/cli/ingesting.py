@@ -23,6 +23,7 @@ from infra.archive_files import Source, hour_of, resolve
 from infra.cli.app import App
 from infra.cli.texts import plural
 from infra.ingest import ingest_file
+from infra.tls import trusted
 from shared import people, removals
 from shared.archive_fields import EXTRACTION_VERSION
 from shared.ports import Unit
@@ -65,7 +66,7 @@ def ingest(app: App, sources: Sequence[Source]) -> Ingested:
     before = {unit.name: unit for unit in app.services.warehouse.units(Dataset.EVENTS)}
     units: list[Unit] = []
     missing: list[str] = []
-    with _bars(app) as bars, httpx.Client(timeout=_FETCH_SECONDS) as client:
+    with _bars(app) as bars, httpx.Client(timeout=_FETCH_SECONDS, verify=trusted()) as client:
         task = bars.add_task("", total=None, visible=False)
         for number, source in enumerate(sources, 1):
             unit = _known(source, before)

@@ -25,6 +25,7 @@ import httpx
 from infra.cli.app import App
 from infra.environment import environment_of
 from infra.local.warehouse import LocalWarehouse
+from infra.tls import trusted
 from shared import job_steps
 from shared.errors import Conflict
 from shared.metering import unmetered
@@ -56,7 +57,9 @@ def find_server(settings: Settings) -> Note | None:
     if note is None or not is_served(settings):
         return None
     try:
-        answer = httpx.get(f"{note.url}/health/live", timeout=_ANSWERS_WITHIN, trust_env=False)
+        answer = httpx.get(
+            f"{note.url}/health/live", timeout=_ANSWERS_WITHIN, trust_env=False, verify=trusted()
+        )
     except httpx.HTTPError:
         return None
     return note if answer.status_code == httpx.codes.OK else None

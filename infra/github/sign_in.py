@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from infra.tls import trusted
 from shared.calls import SignIn, Signing
 from shared.errors import RetryLater, Unauthenticated
 from shared.settings import Settings
@@ -73,7 +74,13 @@ def _asked(method: str, url: str, headers: dict[str, str] | None = None, **sent:
     accept = {"Accept": "application/json", **(headers or {})}
     try:
         answer = httpx.request(
-            method, url, headers=accept, timeout=_TIMEOUT_SECONDS, trust_env=False, **sent
+            method,
+            url,
+            headers=accept,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=trusted(),
+            **sent,
         )
         told = answer.json() if answer.is_success else {}
     except (httpx.HTTPError, ValueError) as error:

@@ -15,6 +15,7 @@ import structlog
 from infra.github.answers import Answer, Question, limited, refusal
 from infra.github.credentials import Credentials
 from infra.github.etags import ETagStore
+from infra.tls import trusted
 from shared.breaker import Breaker
 from shared.errors import AllowanceWaits, Rejected, RetryLater
 from shared.github import AccessRefused
@@ -272,6 +273,7 @@ class Transport:
                     },
                     timeout=TIMEOUT,
                     trust_env=False,
+                    verify=trusted(),
                     follow_redirects=False,
                     transport=self._wire,
                 )

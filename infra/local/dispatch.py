@@ -12,6 +12,7 @@ import structlog
 
 from infra.local.deliveries import DeliveryStore
 from infra.local.lanes import INTERNAL_HEADER, Call, Delivery, Lane, Source
+from infra.tls import trusted
 from shared.errors import RetryLater
 
 _GRANULARITY = 0.2
@@ -49,6 +50,7 @@ class Dispatcher:
             limits=httpx.Limits(max_keepalive_connections=0),
             transport=transport,
             trust_env=False,
+            verify=trusted(),
         )
         self._under_way: dict[int, Delivery] = {}
         self._changed = threading.Condition()

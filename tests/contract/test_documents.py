@@ -52,7 +52,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     )
     # It keeps everything in memory.
     everything = f"http://{host}/emulator/v1/projects/{project}/databases/(default)/documents"
-    httpx.delete(everything, trust_env=False).raise_for_status()
+    httpx.delete(everything, trust_env=False, verify=False).raise_for_status()
 
 
 @pytest.fixture

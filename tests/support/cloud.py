@@ -66,6 +66,7 @@ class Platform:
             },
             timeout=120,
             trust_env=False,
+            verify=False,
         )
 
     def address_of(self, function: str) -> str:

@@ -118,7 +118,7 @@ def _dying_with_us() -> list[str]:
 
 def _answers(host: str) -> bool:
     try:
-        return httpx.get(f"http://{host}/", timeout=5, trust_env=False).is_success
+        return httpx.get(f"http://{host}/", timeout=5, trust_env=False, verify=False).is_success
     except httpx.HTTPError:
         return False
 
