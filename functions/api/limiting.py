@@ -16,6 +16,7 @@ from shared.errors import TooManyRequests
 from shared.rates import Rate, Used
 
 _STATIC = "dashboard.static"
+_COUNTED = "leaderboard.counted"
 _IPV6_NETWORK = 64
 """One customer has so much, and any of its addresses."""
 
@@ -44,14 +45,22 @@ def admit() -> None:
         rates.take(f"refused {address}", _refusals(services))
     if address is None or (who.key is not None and who.key.is_admin):
         return
-    g.used = rates.take(f"key {who.key.id}" if who.key else address, _rates(services, who.key))
+    if who.key is None:
+        g.used = count_stranger(request.environ, services)
+    else:
+        g.used = rates.take(f"key {who.key.id}", _rates(services, who.key))
     _refuse(g.used)
 
 
 def count_stranger(environ: WSGIEnvironment, services: Services) -> Used | None:
-    """Count the request of somebody without a key. None for those who are not counted."""
-    address = _subject(environ, services)
-    return None if address is None else services.rates.take(address, _rates(services, None))
+    """Count the request of somebody without a key, once. None for those who are not counted."""
+    if _COUNTED not in environ:
+        address = _subject(environ, services)
+        environ[_COUNTED] = (
+            None if address is None else services.rates.take(address, _rates(services, None))
+        )
+    used: Used | None = environ[_COUNTED]
+    return used
 
 
 def tell(response: Response) -> None:

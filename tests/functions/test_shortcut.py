@@ -191,6 +191,20 @@ def test_requests_are_counted_and_refused_by_the_application(team: World) -> Non
     assert long(app, GLOBAL, environ_base=STRANGER).status_code == 429
 
 
+def test_a_request_is_counted_once_however_far_it_gets(
+    team: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = team.services.settings.model_copy(update={"rate_limit_anonymous": 2})
+    rates: Any = Mock(wraps=rates_of(chosen))
+    services = replace(team.services, settings=chosen, rates=rates)
+    app = app_over(lambda: services)
+    monkeypatch.setattr("functions.api._app", lambda: app)
+    client = Client(front(app.wsgi_app), TestResponse)
+    statuses = [client.get(GLOBAL, environ_base=STRANGER).status_code for _ in range(4)]
+    assert statuses == [200, 200, 429, 429]
+    assert rates.take.call_count == 4
+
+
 def test_where_requests_are_measured_the_application_answers(team: World) -> None:
     measuring: Any = Mock(wraps=SILENT, on=True)
     services = replace(team.services, telemetry=measuring)
