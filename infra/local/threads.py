@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 AT_ONCE = 8
-"""Requests at a time. With more, pages under load take longer and no thread does more."""
+"""Requests at a time. What another number does ``python -m tests.benchmarks load`` shows."""
 
 _of_thread = threading.local()
 
