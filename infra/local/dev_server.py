@@ -34,7 +34,7 @@ class ServerPlan:
     ``source`` is the module with the functions, ``state`` the SQLite file of the queues.
     ``functions`` None serves all that the module exports; ``root`` is the one served at ``/``,
     ``front`` what comes before them all (see ``serving.build_app``).
-    ``workers`` processes answer, each in ``threads`` at most, and share nothing but the data directory.
+    ``workers`` processes answer, each in ``threads`` at most. They share the data directory alone.
     ``environment`` is added to the functions' own. Port 0 takes any free one. One-off work passes
     no ``schedules``.
     """
